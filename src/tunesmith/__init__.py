@@ -1,0 +1,1 @@
+"""Tunesmith: what a fine-tune needs, computed before it runs."""

@@ -1,0 +1,44 @@
+"""Every error a user can meet, in one tree.
+
+    TunesmithError                 a mistake we can explain; the CLI prints it and exits with 2
+    ├── RecipeError                (ValueError)           a recipe's key or value
+    ├── ArchitectureError          (ValueError)           a config.json or a model's name
+    ├── HardwareError              (ValueError)           a card that is not in the catalogue
+    ├── MissingExtraError          (ImportError)          a stage whose packages are not installed
+    └── UnsupportedError           (NotImplementedError)  what cannot be computed faithfully
+
+Messages name what was given, what was expected and what to do.
+"""
+
+from __future__ import annotations
+
+
+class TunesmithError(Exception):
+    """A mistake that can be explained to the user without a traceback."""
+
+
+class RecipeError(TunesmithError, ValueError):
+    """A recipe holds unknown keys or values; the message lists every problem, one a line."""
+
+
+class ArchitectureError(TunesmithError, ValueError):
+    """A model could not be named, read or trusted."""
+
+
+class HardwareError(TunesmithError, ValueError):
+    """A graphics card is not in the catalogue."""
+
+
+class MissingExtraError(TunesmithError, ImportError):
+    """A stage needs packages that are not installed; the message is the pip command."""
+
+    @classmethod
+    def of(cls, package: str, extra: str) -> MissingExtraError:
+        """Return the error that tells how to install *extra*, which brings *package*."""
+        return cls(
+            f"this needs {package}, which is not installed. Install it with: pip install 'tunesmith[{extra}]'"
+        )
+
+
+class UnsupportedError(TunesmithError, NotImplementedError):
+    """The request is understood, but no faithful answer exists; a number would be a guess."""

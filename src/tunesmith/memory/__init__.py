@@ -1,0 +1,1 @@
+"""What one training step holds in GPU memory, instant by instant."""
