@@ -1,0 +1,105 @@
+"""Combinations that cannot work: what is knowable before the first step is said before it.
+
+Each function takes only the choices it judges and yields a Problem for every conflict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tunesmith.recipe.kinds import Problem
+from tunesmith.recipe.sections import Adapter, Freeze, Offload, Precision, Quantization
+
+ADAPTED = ("lora", "qlora")
+"""Methods that train an adapter."""
+
+
+def method_conflicts(
+    method: str, adapter: Adapter | None, quantization: Quantization | None, freeze: Freeze | None
+) -> Iterator[Problem]:
+    """Yield the sections that the method cannot use, and those it lacks."""
+    if adapter is not None and method not in ADAPTED:
+        expected = f"no adapter with method {method}"
+        yield Problem("adapter", "an adapter", expected, "Remove it, or set method: lora.")
+    if quantization is not None and method != "qlora":
+        fix = "Set method: qlora, or remove the section."
+        if method in ("full", "freeze"):
+            fix = "Quantised weights cannot learn: set method: qlora, or remove the section."
+        yield Problem("quantization", "a quantisation", f"none with method {method}", fix)
+    if freeze is not None and method != "freeze":
+        expected = f"no freeze section with method {method}"
+        yield Problem("freeze", "a freeze section", expected, "Remove it, or set method: freeze.")
+    if freeze is None and method == "freeze":
+        fix = "Add freeze: {trainable: [lm_head]} or freeze: {last_n_layers: 4}."
+        yield Problem("freeze", "nothing", "what learns with method freeze", fix)
+
+
+def freeze_conflicts(freeze: Freeze | None) -> Iterator[Problem]:
+    """Yield a problem unless exactly one way of choosing is used."""
+    if freeze is None:
+        return
+    if (freeze.trainable is None) == (freeze.last_n_layers is None):
+        given = "neither" if freeze.trainable is None else "both"
+        yield Problem("freeze", given, "either trainable or last_n_layers", "Write exactly one of them.")
+
+
+def quantization_conflicts(quantization: Quantization | None) -> Iterator[Problem]:
+    """Yield the choices that bitsandbytes' formats do not offer together."""
+    if quantization is None:
+        return
+    bits, quant_type = quantization.bits, quantization.quant_type
+    if bits not in (4, 8):
+        yield Problem("quantization.bits", str(bits), "4 or 8", "bitsandbytes stores nothing between.")
+        return
+    if (bits == 8) != (quant_type == "int8"):
+        expected = "int8 with bits 8" if bits == 8 else "nf4 or fp4 with bits 4"
+        fix = "Set quant_type: int8." if bits == 8 else "Set bits: 8, or quant_type: nf4."
+        yield Problem("quantization.quant_type", quant_type, expected, fix)
+    elif bits == 8 and quantization.double_quant:
+        fix = "Set double_quant: false; int8 keeps one scale a row and nothing to quantise again."
+        yield Problem("quantization.double_quant", "true", "false with bits 8", fix)
+
+
+def adapter_conflicts(adapter: Adapter | None) -> Iterator[Problem]:
+    """Yield the options that have a key of their own."""
+    if adapter is None:
+        return
+    for key in sorted(set(adapter.options) & set(Adapter.__dataclass_fields__)):
+        fix = f"Write adapter.{key} instead."
+        yield Problem(
+            f"adapter.options.{key}", "a key of adapter", "other arguments of PEFT's config class", fix
+        )
+
+
+def precision_conflicts(method: str, precision: Precision) -> Iterator[Problem]:
+    """Yield the types that a gradient scaler refuses."""
+    learns = precision.weights if method in ("full", "freeze") else precision.adapter
+    key = "precision.weights" if method in ("full", "freeze") else "precision.adapter"
+    if precision.autocast == "float16" and learns == "float16":
+        expected = "float32 or bfloat16 weights that learn under float16 autocast"
+        fix = f"Set {key}: float32; the gradient scaler refuses float16 gradients."
+        yield Problem(key, "float16", expected, fix)
+
+
+def sharding_conflicts(sharding: str, offload: Offload) -> Iterator[Problem]:
+    """Yield the kinds of offload that the sharding does not offer.
+
+    DeepSpeed offloads optimizer states from stage 1 on and parameters, or anything to NVMe, at stage 3 only
+    (deepspeedai/DeepSpeed:docs/_pages/config-json.md, "offload_optimizer" and "offload_param"); FSDP2's
+    CPUOffloadPolicy moves parameters, gradients and optimizer states together
+    (pytorch/pytorch:torch/distributed/fsdp/_fully_shard/_fsdp_api.py).
+    """
+    for part, place, needed in (
+        ("optimizer", offload.optimizer, ("zero1", "zero2", "zero3", "fsdp")),
+        ("parameters", offload.parameters, ("zero3", "fsdp")),
+    ):
+        allowed = needed if place == "cpu" else ("zero3",)
+        if place != "none" and sharding not in allowed:
+            expected = f"none with sharding {sharding}"
+            fix = f"Set sharding: {' or '.join(allowed)}, or offload.{part}: none."
+            yield Problem(f"offload.{part}", place, expected, fix)
+    if sharding == "fsdp" and {offload.optimizer, offload.parameters} == {"none", "cpu"}:
+        given = f"optimizer {offload.optimizer}, parameters {offload.parameters}"
+        yield Problem(
+            "offload", given, "both on cpu or neither with fsdp", "FSDP moves them together: set both."
+        )
