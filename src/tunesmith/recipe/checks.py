@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tunesmith.recipe.kinds import Problem
+from tunesmith.recipe.problems import Problem
 from tunesmith.recipe.sections import Adapter, Freeze, Offload, Precision, Quantization
 
 ADAPTED = ("lora", "qlora")

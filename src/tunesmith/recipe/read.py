@@ -2,90 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, Final, NamedTuple
 
-from tunesmith.errors import RecipeError
-from tunesmith.recipe.checks import (
-    ADAPTED,
-    adapter_conflicts,
-    freeze_conflicts,
-    method_conflicts,
-    precision_conflicts,
-    quantization_conflicts,
-    sharding_conflicts,
-)
-from tunesmith.recipe.kinds import INVALID, Problem, show, unknown_key
+from tunesmith.recipe import checks
+from tunesmith.recipe.kinds import INVALID
+from tunesmith.recipe.problems import MAX_PROBLEMS, Problem, nearest, show, unknown_key
 from tunesmith.recipe.sections import MISSING
 
-LORA_DEFAULTS = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.05, "target_modules": "all-linear"}
+LORA_DEFAULTS: Final = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.05, "target_modules": "all-linear"}
 """What a LoRA leaves unsaid. The QLoRA paper (arXiv:2305.14314, section 4) adapts all linear layers."""
-SHARDING_ALIASES = {
+SHARDING_ALIASES: Final = {
     "fsdp_full": ("fsdp", None),
     "fsdp_full + cpu offload": ("fsdp", {"optimizer": "cpu", "parameters": "cpu"}),
 }
-"""Names that published FSDP measurements use, and the keys they stand for (AnswerDotAI/fsdp_qlora, benchmarks)."""
-OPTIONS_HINT = "Further arguments of PEFT's config class go under adapter.options."
+"""Shorthands for FSDP's full_shard, alone and with CPUOffload(offload_params=True), which moves gradients
+and optimizer states too (pytorch/pytorch@v2.13.0:torch/distributed/fsdp/api.py)."""
+ADVICE: Final = {"adapter": "Further arguments of PEFT's config class go under adapter.options."}
+"""What to do about an unknown key of a section, where removing it is not the first thought."""
 
 
-def settle(cls: type, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem], list[str]]:
-    """Return *given* as canonical field values, every problem, and the reasons for what was filled in."""
+class Settled(NamedTuple):
+    """Canonical values of every field, every problem, and the reasons for what was filled in."""
+
+    values: dict[str, Any]
+    problems: list[Problem]
+    reasons: tuple[str, ...]
+
+
+def settle(cls: type, given: Mapping[str, Any]) -> Settled:
+    """Return *given*, sections as mappings, as the canonical values of the fields of *cls*."""
     problems: list[Problem] = []
-    given, reasons = _filled(given)
-    values = _read(cls, given, "", problems)
-    if values.get("max_grad_norm") == 0:
+    filled, reasons = _filled(given)
+    values = _read(cls, filled, "", problems)
+    if values["max_grad_norm"] == 0:
         values["max_grad_norm"] = None
-    bad = {problem.key.split(".")[0].split("[")[0] for problem in problems}
-    problems += [p for p in _conflicts(values, bad) if p.key.split(".")[0] not in bad]
-    return values, problems, reasons
+    doubtful = {problem.key.partition("[")[0] for problem in problems}
+    doubtful |= {nearest(name, values) or "" for name in doubtful if name not in values}
+    problems += _conflicts(values, doubtful)
+    return Settled(values, problems, reasons)
 
 
-def refuse(
-    problems: Iterable[Problem], lines: Mapping[str, int] | None = None, source: str = "recipe"
-) -> RecipeError:
-    """Return the error that lists every problem, one a line."""
-    known = lines or {}
-    listed = [problem.text(_line(problem.key, known)) for problem in problems]
-    count = "1 problem" if len(listed) == 1 else f"{len(listed)} problems"
-    return RecipeError(f"{source} has {count}:\n" + "\n".join(f"  {text}" for text in listed))
-
-
-def _line(key: str, lines: Mapping[str, int]) -> int | None:
-    while key and key not in lines:
-        key = key.rpartition(".")[0]
-    return lines.get(key)
-
-
-def _filled(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def _filled(given: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return *given* with the sections its method needs, and why."""
     out, reasons = dict(given), []
-    method = out.get("method") or "lora"
+    method = out.get("method", "lora")
     method = method.strip().lower() if isinstance(method, str) else ""
-    if method in ADAPTED and out.get("adapter") is None:
+    if method in checks.ADAPTED and out.get("adapter") is None:
         out["adapter"] = {}
         reasons.append(f"adapter: method {method} needs one and none was given, so LoRA with its defaults")
     if method == "qlora" and out.get("quantization") is None:
         out["quantization"] = {}
-        reasons.append(
-            "quantization: method qlora needs one and none was given, so 4-bit nf4 with double quantisation"
-        )
+        reasons.append("quantization: method qlora needs one and none was given, so nf4, quantised twice")
     sharding = out.get("sharding")
     if isinstance(sharding, str) and sharding in SHARDING_ALIASES:
         out["sharding"], offload = SHARDING_ALIASES[sharding]
         if offload is not None and out.get("offload") is None:
             out["offload"] = offload
-        reasons.append(f"sharding: {sharding!r} is fsdp" + (" with offload to cpu" if offload else ""))
+        reasons.append(f"sharding: {sharding} is fsdp{' with offload to cpu' if offload else ''}")
     if isinstance(out.get("adapter"), Mapping):
         out["adapter"] = _filled_adapter(out["adapter"])
     if isinstance(out.get("quantization"), Mapping):
         out["quantization"] = _filled_quantization(out["quantization"])
-    return out, reasons
+    return out, tuple(reasons)
 
 
 def _filled_adapter(adapter: Mapping[str, Any]) -> dict[str, Any]:
     out = dict(adapter)
-    if str(out.get("peft_type", "LORA")).strip().upper() == "LORA":
+    kind = out.get("peft_type", "LORA")
+    if isinstance(kind, str) and kind.strip().upper() == "LORA":
         out |= {key: value for key, value in LORA_DEFAULTS.items() if out.get(key) is None}
     return out
 
@@ -102,46 +88,57 @@ def _filled_quantization(quantization: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read(cls: type, given: Mapping[str, Any], parent: str, problems: list[Problem]) -> dict[str, Any]:
     """Return every field of *cls*: read from *given*, or its default where absent or refused."""
-    specs = {spec.name: spec for spec in fields(cls) if spec.metadata}
-    hint = OPTIONS_HINT if parent == "adapter" else ""
-    problems += [unknown_key(name, specs, parent, hint) for name in given if name not in specs]
+    specs = {spec.name: spec.metadata for spec in fields(cls) if spec.metadata}
+    unknown = [name for name in given if name not in specs]
+    advice = ADVICE.get(parent, "Remove it.")
+    problems += [unknown_key(name, specs, parent, advice) for name in unknown[:MAX_PROBLEMS]]
+    if len(unknown) > MAX_PROBLEMS:
+        count = f"{len(unknown) - MAX_PROBLEMS} more unknown keys"
+        problems.append(Problem(parent or "recipe", count, "only known keys", "Remove them."))
     values: dict[str, Any] = {}
     for name, spec in specs.items():
         key = f"{parent}.{name}" if parent else name
-        default = spec.metadata["default"]
-        if name not in given:
-            if default is MISSING:
-                expected = spec.metadata["kind"].expected
-                problems.append(Problem(key, "nothing", expected, f"Add {key}."))
-            values[name] = default
-        elif "section" in spec.metadata:
-            values[name] = _read_section(spec.metadata["section"], given[name], key, default, problems)
+        if name in given and "section" in spec:
+            values[name] = _read_section(spec, given[name], key, problems)
+        elif name in given:
+            value = spec["kind"].read(given[name], key, problems)
+            values[name] = spec["default"] if value is INVALID else value
         else:
-            value = spec.metadata["kind"].read(given[name], key, problems)
-            values[name] = default if value is INVALID else value
+            if spec["default"] is MISSING:
+                problems.append(Problem(key, "nothing", spec["kind"].expected, f"Add {key}."))
+            values[name] = spec["default"]
     return values
 
 
-def _read_section(cls: type, given: object, key: str, default: object, problems: list[Problem]) -> object:
+def _read_section(spec: Mapping[str, Any], given: object, key: str, problems: list[Problem]) -> object:
     if given is None:
-        return default
+        return spec["default"]
     if not isinstance(given, Mapping):
         problems.append(
             Problem(key, show(given), "a mapping", f"Write {key} as a mapping of keys to values.")
         )
-        return default
-    return cls(**_read(cls, given, key, problems))
+        return spec["default"]
+    return spec["section"](**_read(spec["section"], given, key, problems))
 
 
-def _conflicts(values: Mapping[str, Any], bad: set[str]) -> Iterator[Problem]:
-    """Yield what does not go together, leaving out what depends on a value that was refused."""
-    method, adapter, quantization = values["method"], values["adapter"], values["quantization"]
-    freeze, sharding = values["freeze"], values["sharding"]
-    if "method" not in bad:
-        yield from method_conflicts(method, adapter, quantization, freeze if "freeze" not in bad else None)
-        yield from precision_conflicts(method, values["precision"])
-    yield from freeze_conflicts(freeze)
-    yield from quantization_conflicts(quantization)
-    yield from adapter_conflicts(adapter)
-    if "sharding" not in bad:
-        yield from sharding_conflicts(sharding, values["offload"])
+def _conflicts(values: Mapping[str, Any], doubtful: set[str]) -> Iterator[Problem]:
+    """Yield what does not go together, but nothing that rests on a value that was refused."""
+
+    def sure(*keys: str) -> bool:
+        return not any(bad == key or bad.startswith(f"{key}.") for bad in doubtful for key in keys)
+
+    method, precision = values["method"], values["precision"]
+    if "method" not in doubtful:
+        sections = {name: values[name] for name in ("adapter", "quantization", "freeze")}
+        found = checks.method_conflicts(method, **sections)
+        yield from (problem for problem in found if problem.key not in doubtful)
+        if sure("precision"):
+            yield from checks.precision_conflicts(method, precision)
+    if sure("freeze"):
+        yield from checks.freeze_conflicts(values["freeze"])
+    if sure("quantization"):
+        yield from checks.quantization_conflicts(values["quantization"])
+    if sure("adapter"):
+        yield from checks.adapter_conflicts(values["adapter"])
+    if sure("sharding", "offload"):
+        yield from checks.sharding_conflicts(values["sharding"], values["offload"])

@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from tunesmith.recipe import names
 from tunesmith.recipe.checks import ADAPTED
-from tunesmith.recipe.kinds import Choice, Model, Problem, show
-from tunesmith.recipe.read import refuse, settle
+from tunesmith.recipe.frozen import thawed
+from tunesmith.recipe.kinds import Choice, Model
+from tunesmith.recipe.problems import Problem, recipe_error, show
+from tunesmith.recipe.read import settle
 from tunesmith.recipe.sections import (
     Adapter,
     Freeze,
@@ -22,11 +24,9 @@ from tunesmith.recipe.sections import (
     Step,
     Training,
     choice,
-    plain,
     section,
-    thawed,
 )
-from tunesmith.recipe.text import Document, read_document, write_yaml
+from tunesmith.recipe.text import key_lines, read_text, write_yaml
 
 KEYS = (
     "model",
@@ -45,7 +45,7 @@ KEYS = (
 """The keys of a recipe file, in the order in which files are written."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Recipe(Step):
     """Every choice of one run; the fields inherited from Step are those of one optimizer step.
 
@@ -80,29 +80,30 @@ class Recipe(Step):
     """Why each section that was not given is as it is; no key of the file."""
 
     def __post_init__(self) -> None:
-        given = {key: _as_given(getattr(self, key)) for key in KEYS}
-        values, problems, reasons = settle(Recipe, given)
+        values, problems, reasons = settle(Recipe, {key: _as_given(getattr(self, key)) for key in KEYS})
         if problems:
-            raise refuse(problems)
+            raise recipe_error(problems, {}, "recipe")
         for key, value in values.items():
             object.__setattr__(self, key, value)
-        object.__setattr__(self, "reasons", tuple(reasons))
+        object.__setattr__(self, "reasons", reasons)
+
+    def __repr__(self) -> str:
+        chosen = {key: getattr(self, key) for key in KEYS}
+        defaults = {spec.name: spec.default for spec in fields(self)}
+        said = (f"{key}={value!r}" for key, value in chosen.items() if value != defaults[key])
+        return f"Recipe({', '.join(said)})"
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Recipe:
         """Return the recipe that *mapping* describes, or raise RecipeError with every problem in it."""
-        return _build(Document(mapping, {}), "recipe")
+        return _build(mapping, "recipe", "")
 
     def to_mapping(self) -> dict[str, Any]:
         """Return plain JSON types under the file's keys; from_mapping makes the same recipe of them."""
-        out: dict[str, Any] = {}
-        for key in KEYS:
-            value = getattr(self, key)
-            out[key] = plain(value) if hasattr(value, "__dataclass_fields__") else thawed(value)
-        return out
+        return {key: thawed(_as_given(getattr(self, key))) for key in KEYS}
 
     def to_yaml(self) -> str:
-        """Return the recipe as a YAML file, which read_recipe makes the same recipe of."""
+        """Return the recipe as a YAML file, of which read_recipe makes the same recipe."""
         return write_yaml(self.to_mapping())
 
     def replace(self, **changes: Any) -> Recipe:
@@ -110,49 +111,56 @@ class Recipe(Step):
 
         A new method drops the sections it has no use for, unless they are among the changes.
         """
-        mapping = self.to_mapping()
-        method = changes.get("method", self.method)
+        mapping, method = self.to_mapping(), changes.get("method", self.method)
         if method != self.method:
-            kept = {
-                "adapter": method in ADAPTED,
-                "quantization": method == "qlora",
-                "freeze": method == "freeze",
-            }
-            mapping |= {name: None for name, keep in kept.items() if not keep}
+            of_use = {"adapter": ADAPTED, "quantization": ("qlora",), "freeze": ("freeze",)}
+            mapping |= {name: None for name, methods in of_use.items() if method not in methods}
         return Recipe.from_mapping(with_changes(mapping, changes))
 
 
 def with_changes(mapping: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of *mapping* in which each dotted key of *changes* is set; nothing is validated."""
+    """Return a copy of *mapping* in which each dotted key of *changes* is set; nothing is validated.
+
+    >>> with_changes({"model": "gpt2", "adapter": {"r": 8}}, {"adapter.r": 4, "packing": True})
+    {'model': 'gpt2', 'adapter': {'r': 4}, 'packing': True}
+    """
     out = dict(mapping)
     for key, value in changes.items():
         name, _, rest = key.partition(".")
-        if not rest:
+        if rest:
+            inner = _as_given(out.get(name))
+            out[name] = with_changes(inner if isinstance(inner, Mapping) else {}, {rest: value})
+        else:
             out[name] = _as_given(value)
-            continue
-        inner = _as_given(out.get(name))
-        out[name] = with_changes(inner if isinstance(inner, Mapping) else {}, {rest: value})
     return out
 
 
-def parse_recipe(text: str, *, source: str = "recipe") -> Recipe:
-    """Return the recipe that a YAML or JSON *text* describes; errors name *source* and lines."""
-    return _build(read_document(text, source), source)
+def parse_recipe(text: str, *, source: str = "recipe", changes: Mapping[str, Any] | None = None) -> Recipe:
+    """Return the recipe that a YAML or JSON *text* describes, with dotted *changes* made before it is judged.
+
+    Errors name *source* and, for what the text says itself, its lines.
+    """
+    mapping = read_text(text, source)
+    if changes and isinstance(mapping, Mapping):
+        mapping = with_changes(mapping, changes)
+    return _build(mapping, source, text)
 
 
-def _build(document: Document, source: str) -> Recipe:
-    mapping = document.mapping
+def _build(mapping: object, source: str, text: str) -> Recipe:
+    """Return the recipe; *text* is where its lines are counted, should there be problems."""
     if not isinstance(mapping, Mapping):
         problem = Problem("recipe", show(mapping), "a mapping of keys to values", "Start with model: NAME.")
-        raise refuse([problem], document.lines, source)
+        raise recipe_error([problem], {}, source)
     values, problems, reasons = settle(Recipe, {key: _as_given(value) for key, value in mapping.items()})
     if problems:
-        raise refuse(problems, document.lines, source)
+        raise recipe_error(problems, key_lines(text) if "\n" in text else {}, source)
     recipe = Recipe(**values)
-    object.__setattr__(recipe, "reasons", tuple(reasons))
+    object.__setattr__(recipe, "reasons", reasons)
     return recipe
 
 
 def _as_given(value: Any) -> Any:
-    """Return a section as a mapping, so that types and mappings are read by the same code."""
-    return plain(value) if hasattr(value, "__dataclass_fields__") and not isinstance(value, type) else value
+    """Return a section as a mapping of its fields, so that types and files are read by the same code."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {spec.name: getattr(value, spec.name) for spec in fields(value)}
+    return value

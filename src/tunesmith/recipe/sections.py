@@ -7,27 +7,15 @@ help of its command-line flag.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tunesmith.recipe import names
-from tunesmith.recipe.kinds import (
-    Boolean,
-    Choice,
-    FrozenDict,
-    Integer,
-    Kind,
-    Names,
-    Nullable,
-    Number,
-    Plain,
-    Text,
-)
+from tunesmith.recipe.frozen import FrozenDict, thawed
+from tunesmith.recipe.kinds import Boolean, Choice, Integer, Kind, Names, Nullable, Number, Plain, Text
 
 MISSING: Final = object()
 """The default of a field that has none."""
-MAX_RANK: Final = 65536
-MAX_MODULES: Final = 4096
 DTYPE: Final = Choice(names.DTYPES, names.DTYPE_ALIASES)
 CHECKPOINT_KWARGS: Final[Mapping[str, Kind]] = {
     "use_reentrant": Boolean(),
@@ -55,7 +43,7 @@ class Adapter:
 
     peft_type: str = choice(Choice(names.PEFT_TYPES, upper=True), "LORA")
     """Type of adapter, as PEFT names it."""
-    r: int | None = choice(Nullable(Integer(1, MAX_RANK)), None)
+    r: int | None = choice(Nullable(Integer(1, 65536)), None)
     """Rank of the adapter's matrices; 16 for LORA."""
     lora_alpha: int | None = choice(Nullable(Integer(1, 1 << 20)), None)
     """Scale of the adapter's update before it is divided by the rank; 32 for LORA."""
@@ -216,15 +204,3 @@ class Step:
         FrozenDict(use_reentrant=False),
     )
     """Arguments of torch.utils.checkpoint."""
-
-
-def thawed(value: Any) -> Any:
-    """Return *value* as plain dicts, lists and scalars that may be changed."""
-    if isinstance(value, Mapping):
-        return {key: thawed(item) for key, item in value.items()}
-    return [thawed(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def plain(instance: Any) -> dict[str, Any]:
-    """Return a section as a mapping of plain values."""
-    return {spec.name: thawed(getattr(instance, spec.name)) for spec in fields(instance)}

@@ -7,19 +7,21 @@ PyYAML only supplies parsing events; it never constructs an object.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import yaml
 
 from tunesmith.errors import RecipeError
-from tunesmith.recipe.kinds import MAX_DEPTH, MAX_NODES, NUMBER
+from tunesmith.recipe.frozen import MAX_DEPTH, MAX_NODES
+from tunesmith.recipe.kinds import INTEGER, NUMBER
 
 MAX_BYTES: Final = 256 * 1024
 """Largest recipe file; the longest published config.json inside one is under 40 KB."""
-INTEGER: Final = re.compile(r"[-+]?[0-9]{1,19}")
 CONSTANTS: Final = (
     {"": None, "~": None, "null": None, "Null": None, "NULL": None}
     | dict.fromkeys(("true", "True", "TRUE"), True)
@@ -28,14 +30,7 @@ CONSTANTS: Final = (
 """YAML 1.2 core schema, section 10.3.2."""
 
 
-class Document(NamedTuple):
-    """What a text holds, and the line of every dotted key."""
-
-    mapping: Any
-    lines: dict[str, int]
-
-
-def read_document(text: str, source: str) -> Document:
+def read_text(text: str, source: str) -> Any:
     """Return what *text* holds as plain values, or raise RecipeError that names *source* and the line."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise RecipeError(
@@ -43,47 +38,56 @@ def read_document(text: str, source: str) -> Document:
         )
     if text.lstrip()[:1] == "{":
         try:
-            return Document(_read_json(text), {})
+            return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
         except (ValueError, RecursionError):
             pass  # a YAML mapping may start the same way, and its reader names the line of a mistake
-    return _Events(text, source).document()
+    return _Reader(text, source).read()
 
 
-def _read_json(text: str) -> Any:
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        out = dict(items)
-        if len(out) < len(items):
-            raise ValueError("duplicate key")
-        return out
-
-    def constant(name: str) -> Any:
-        raise ValueError(name)
-
-    return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+def key_lines(text: str) -> dict[str, int]:
+    """Return the line of every dotted key in *text*, as far as it can be read."""
+    reader = _Reader(text, "")
+    with contextlib.suppress(RecipeError):
+        reader.read()
+    return reader.lines
 
 
-class _Events:
+def _unique(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    out = dict(items)
+    if len(out) < len(items):
+        raise ValueError("a key is given twice")
+    return out
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+class _Reader:
     """One pass over PyYAML's parsing events, bounded in depth and number."""
 
     def __init__(self, text: str, source: str) -> None:
         self.text, self.source = text, source
         self.lines: dict[str, int] = {}
         self.nodes = 0
+        self.line = 1
 
-    def document(self) -> Document:
+    def read(self) -> Any:
         try:
-            value = self._walk(yaml.parse(self.text, Loader=yaml.SafeLoader))
+            return self._walk(yaml.parse(self.text, Loader=yaml.SafeLoader))
         except RecipeError:
             raise
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            line = mark.line + 1 if mark else 1
+            what = f"{error.problem or error.context}. Check quotes, colons and indents"
+            raise self._refusal(mark.line + 1 if mark else 1, what) from None
+        except yaml.reader.ReaderError as error:
+            line = self.text.count("\n", 0, error.position) + 1
+            raise self._refusal(line, "a control character. Remove it") from None
+        except (ValueError, OverflowError):  # PyYAML calls chr() and int() on what escapes and directives say
             raise self._refusal(
-                line, f"{error.problem or error.context}. Check quotes, colons and indents"
+                self.line, "an escape or a directive that is no character or number"
             ) from None
-        except (yaml.YAMLError, ValueError, OverflowError) as error:
-            raise self._refusal(1, f"{str(error).splitlines()[0]}. Check the file's characters") from None
-        return Document(value, self.lines)
 
     def _refusal(self, line: int, message: str) -> RecipeError:
         return RecipeError(f"{self.source}, line {line}: {message}.")
@@ -93,7 +97,7 @@ class _Events:
         root: list[Any] = []
         stack: list[list[Any]] = [[root, None, ""]]
         for event in events:
-            line = event.start_mark.line + 1
+            line = self.line = event.start_mark.line + 1
             self._check(event, line, len(stack))
             if isinstance(event, yaml.DocumentStartEvent) and root:
                 raise self._refusal(line, "a second document begins here; a recipe file holds one")
@@ -170,7 +174,13 @@ _Dumper.add_implicit_resolver(
 
 
 def write_yaml(mapping: Mapping[str, Any]) -> str:
-    """Return *mapping* as YAML: a key a line, short mappings in braces."""
-    return yaml.dump(
-        mapping, Dumper=_Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True, width=110
-    )
+    """Return *mapping* as YAML: a key a line, its mapping or list in braces or brackets."""
+    out = io.StringIO()
+    dumper = _Dumper(out, sort_keys=False, default_flow_style=True, allow_unicode=True, width=100)
+    dumper.open()
+    node = dumper.represent_data(mapping)
+    assert isinstance(node, yaml.MappingNode)
+    node.flow_style = False
+    dumper.serialize(node)
+    dumper.close()
+    return out.getvalue()
