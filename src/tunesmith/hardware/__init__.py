@@ -26,7 +26,7 @@ from tunesmith.units import GB, GIB, MIB
 __all__ = ["GPUS", "Cluster", "Gpu", "cublas_workspace_bytes", "gpu"]
 
 DTYPES: Final = ("fp32", "tf32", "fp16", "bf16", "fp8", "int8")
-"""Keys of ``Gpu.peak_flops``: dense tensor rates with FP32 accumulation, save fp32 and what the datasheet says."""
+"""Keys of ``Gpu.peak_flops``: dense rates, of tensor cores with FP32 accumulation where there are any."""
 
 CUBLAS_WORKSPACE_BYTES: Final = 8_519_680
 """``:4096:2:16:8``, 2 x 4096 KiB + 8 x 16 KiB: pytorch v2.10.0 aten/src/ATen/cuda/CublasHandlePool.cpp."""
