@@ -115,6 +115,10 @@ def test_memory_is_what_the_card_reported(name: str, bytes_told: int) -> None:
         ("NVIDIA GeForce RTX 4090 Laptop GPU", "RTX 4090 Laptop"),
         ("rtx 4060 ti", "RTX 4060 Ti-16GB"),
         ("rtx3080", "RTX 3080-10GB"),
+        ("3090", "RTX 3090"),
+        ("4060ti", "RTX 4060 Ti-16GB"),
+        ("A6000", "RTX A6000"),
+        ("A100 SXM 80GB", "A100-80GB"),
         ("H100", "H100-80GB"),
         ("NVIDIA H100 80GB HBM3", "H100-80GB"),
         ("NVIDIA H100 PCIe", "H100-80GB-PCIe"),
@@ -162,6 +166,13 @@ def test_a_wrong_size_is_refused() -> None:
     """A size that a card does not have is not quietly replaced by the one that it has."""
     with pytest.raises(HardwareError, match="RTX 4090"):
         gpu("RTX4090-48GB")
+
+
+def test_an_ambiguous_name_is_refused() -> None:
+    """RTX 6000 is three generations; the error offers them instead of choosing one."""
+    with pytest.raises(HardwareError, match="RTX 6000 Ada") as caught:
+        gpu("RTX 6000")
+    assert "RTX PRO 6000 Blackwell" in str(caught.value)
 
 
 def test_nonsense_is_refused_without_suggestions() -> None:

@@ -80,10 +80,8 @@ RULES: Final = (
         ),
         mechanism=Text(
             en="What remains is exact: every layer's input, plus one layer's full set while it is "
-            "recomputed, plus the "
-            "logits, which checkpointing does not touch. The factor follows from layers, widths and "
-            "vocabulary. The time "
-            "is one more forward: at most a third more operations.",
+            "recomputed, plus the logits, which checkpointing does not touch. The factor follows from "
+            "layers, widths and vocabulary. The time is one more forward: at most a third more operations.",
             zh="剩下的可以精确算出：每层的输入，加上重计算时一层的全部激活，再加上不受检查点影响的 logits。"
             "倍数由层数、宽度和词表决定。时间是多做一次前向：运算最多增加三分之一。",
         ),
@@ -111,9 +109,9 @@ RULES: Final = (
             zh="权重、梯度和优化器状态与批大小无关，不会下降。",
         ),
         mechanism=Text(
-            en="Only the activations and logits of the micro-batch fall. From the second micro-batch on, the "
-            "gradients "
-            "live through the forward pass, so the peak at the loss is higher by one set of gradients.",
+            en="Only the activations and logits of the micro-batch fall. From the second micro-batch on, "
+            "the gradients live through the forward pass, so the peak at the loss is higher by one set of "
+            "gradients.",
             zh="下降的只有微批的激活和 logits。从第二个微批起，梯度在前向期间一直存在，"
             "所以损失处的峰值反而高出一份梯度。",
         ),
@@ -138,11 +136,9 @@ RULES: Final = (
         ),
         mechanism=Text(
             en="Only eager attention keeps the scores, B·heads·S² a layer. The fused kernels keep q, k, v, "
-            "the output "
-            "and one logsumexp a row, all linear in S, as is everything outside attention.",
+            "the output and one logsumexp a row, all linear in S, as is everything outside attention.",
             zh="只有 eager 注意力会保存分数矩阵，每层 B·heads·S²。融合核只保存 q、k、v、输出和每行一个 "
-            "logsumexp，"
-            "都与 S 成正比，注意力以外的也是。",
+            "logsumexp，都与 S 成正比，注意力以外的也是。",
         ),
     ),
     Folk(
@@ -165,8 +161,7 @@ RULES: Final = (
         ),
         mechanism=Text(
             en="Newer releases are faster; they keep the same q, k, v, output and logsumexp. Against eager "
-            "attention the "
-            "saving is the score matrices, which is no fixed share: it grows with S.",
+            "attention the saving is the score matrices, which is no fixed share: it grows with S.",
             zh="新版更快，但保存的仍是同样的 q、k、v、输出和 logsumexp。与 eager 相比，省下的是分数矩阵，"
             "不是固定比例，而是随 S 增长。",
         ),
@@ -191,9 +186,8 @@ RULES: Final = (
         ),
         mechanism=Text(
             en="Above live tensors there are the allocator's segments (reserved over allocated was 1.02 to "
-            "1.49 on one "
-            "card) and the CUDA context. Both can be computed for the run; the first falls with expandable "
-            "segments.",
+            "1.49 on one card) and the CUDA context. Both can be computed for the run; the first falls with "
+            "expandable segments.",
             zh="活张量之上还有分配器的段（单卡上 reserved 与 allocated 之比为 1.02 到 1.49）和 CUDA 上下文。"
             "两者都能按这次运行算出；前者用 expandable_segments 可以降低。",
         ),
@@ -201,8 +195,8 @@ RULES: Final = (
     Folk(
         id="cards",
         title=Text(en="Which card for which model", zh="什么模型用什么卡"),
-        formula="7B: 80 GB+ or at least 8×A100-80; 13B: 2×A100-80 or 16×A100; 70B: 8×A100-80; "
-        "24 GB: QLoRA 7B; A10 or A100-40: LoRA 7–13B",
+        formula="7B: 80 GB+ or at least 8×A100-80; 13B: 2×A100-80 or 16×A100; 70B: 8×A100-80; 24 GB: QLoRA "
+        "7B; A10 or A100-40: LoRA 7–13B",
         teller=_BUYERS,
         parts=_cards,
         beside="cheapest_plan_card_bytes",
@@ -238,9 +232,9 @@ RULES: Final = (
             zh="同一个模型，有人说要一张卡，有人说要八张。",
         ),
         mechanism=Text(
-            en="A model has no card. Method, optimizer, precision, length, batch, checkpointing and sharding "
-            "move the "
-            "need by a factor of ten; what answers the question is the cheapest plan that really fits.",
+            en="A model has no card. Method, optimizer, precision, length, batch, checkpointing and "
+            "sharding move the need by a factor of ten; what answers the question is the cheapest plan that "
+            "really fits.",
             zh="没有“某模型用某卡”这回事。方法、优化器、精度、长度、批大小、重计算和切分能让需求相差十倍；"
             "能回答问题的是真正放得下的最便宜的方案。",
         ),

@@ -14,7 +14,7 @@ from __future__ import annotations
 import csv
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from types import MappingProxyType
@@ -234,31 +234,26 @@ def _card(row: Mapping[str, str], datasheets: Mapping[str, str]) -> Gpu:
 
 def _catalogue() -> dict[str, Gpu]:
     """Return every card of cards.csv by name."""
-    folder = files(__name__)
+    folder = files("tunesmith.hardware")
     with (folder / "datasheets.csv").open(encoding="utf-8") as lines:
         datasheets = {row["key"]: row["citation"] for row in csv.DictReader(lines)}
     with (folder / "cards.csv").open(encoding="utf-8") as lines:
         return {row["name"]: _card(row, datasheets) for row in csv.DictReader(lines)}
 
 
-def _keys(card: Gpu) -> Iterator[str]:
-    """Yield every spelling of *card*: its name with and without its size, and its aliases."""
-    for name in (card.name, *card.aliases):
-        yield _key(name)
-    size = f"{card.advertised_bytes // GIB}gb"
-    bare = re.sub(r"-\d+GB", "", card.name)
-    yield _key(bare + size)
-    yield _key(bare)
-
-
 def _index(cards: Mapping[str, Gpu]) -> dict[str, Gpu]:
-    """Return the cards by spelling; an alias or a full name wins over a name whose size was left out."""
+    """Return the cards by spelling: whole names and aliases first, then without size, then without series."""
     keys: dict[str, Gpu] = {}
-    for explicit in (True, False):
-        for card in cards.values():
-            spelled = {_key(name) for name in (card.name, *card.aliases)}
-            for key in spelled if explicit else _keys(card):
-                keys.setdefault(key, card)
+    for card in cards.values():
+        for name in (card.name, *card.aliases):
+            keys.setdefault(_key(name), card)
+    for card in cards.values():
+        size = f"{card.advertised_bytes // GIB}gb"
+        bare = _key(re.sub(r"-\d+GB", "", card.name))
+        for key in (bare + size, bare):
+            keys.setdefault(key, card)
+    for key, card in list(keys.items()):
+        keys.setdefault(re.sub(r"^(rtx|gtx|rx)(?=a?\d)", "", key), card)
     return keys
 
 
