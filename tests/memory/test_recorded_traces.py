@@ -249,9 +249,9 @@ def test_a_recorded_run_is_replayed_to_the_address(path: Path) -> None:
         assert outcome.same_segments, outcome.first_difference
         assert allocator.reserved_bytes == sum(segment["total_size"] for segment in segments)
         assert allocator.peak_reserved_bytes == peak_reserved(segments, events)
-        assert outcome.layout_differences == 0
-        if outcome.ambiguous == 0:
+        if outcome.ambiguous == 0:  # else the recording does not tell where it began
             assert outcome.same_address == outcome.requests
+            assert outcome.layout_differences == 0
 
 
 def test_the_recordings_cover_every_way_of_getting_and_giving_back_memory() -> None:

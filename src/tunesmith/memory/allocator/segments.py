@@ -38,7 +38,7 @@ class FixedSegments:
         self._device.release(block.address, block.size)
 
     def make_room(self, pool: Pool, stream: int, size: int) -> bool:
-        """Give back oversize blocks, the best fit or the largest first: lines 4002-4048."""
+        """Give back oversize blocks, the best fit or the largest first: from line 4002."""
         if pool.split_below is None:
             return False
         wanted = max(size, pool.split_below)

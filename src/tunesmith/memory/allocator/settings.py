@@ -209,6 +209,8 @@ def _divisions(key: str, value: str) -> tuple[int, ...]:
     """
     if not value.startswith("["):
         return (_power_of_two(key, value, zero=False),) * ROUNDUP_INTERVALS
+    if not value.endswith("]"):
+        raise ValueError(f"  {key}: expected a closing bracket, got {value!r}")
     divisions = [0] * ROUNDUP_INTERVALS
     last = 0
     for position, part in enumerate(value[1:-1].split(",")):
