@@ -158,9 +158,11 @@ def test_the_process_cannot_take_more_than_its_share() -> None:
     """Half of a card is full at half."""
     settings = AllocatorSettings(per_process_memory_fraction=0.5)
     allocator = CachingAllocator(total_bytes=100 * MIB, settings=settings)
-    allocator.malloc(50 * MIB)
+    allocator.malloc(40 * MIB)
     with pytest.raises(OutOfMemory, match=r"50\.00 MiB allowed;"):
-        allocator.malloc(1)
+        allocator.malloc(2 * MIB)  # for which a segment of 20 MiB would be made
+    allocator.malloc(1)
+    assert allocator.reserved_bytes == 42 * MIB
 
 
 def test_idle_segments_are_collected_above_the_threshold() -> None:
@@ -182,6 +184,16 @@ def test_blocks_beyond_the_split_limit_stay_whole() -> None:
     assert allocator.reserved_bytes == 94 * MIB
     assert allocator.malloc(45 * MIB) == block
     assert allocator.allocated_bytes == 94 * MIB
+
+
+def test_a_whole_block_may_be_less_than_20_mib_too_large() -> None:
+    """At 20 MiB more than was asked for, it is left alone."""
+    allocator = CachingAllocator(settings=AllocatorSettings(max_split_size_bytes=32 * MIB))
+    block = allocator.malloc(64 * MIB)
+    allocator.free(block)
+    other = allocator.malloc(44 * MIB)
+    assert other != block
+    assert allocator.malloc(44 * MIB + 1) == block
 
 
 def test_peaks_start_anew_after_reset() -> None:

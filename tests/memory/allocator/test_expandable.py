@@ -55,3 +55,12 @@ def test_a_full_card_unmaps_what_is_free_before_giving_up() -> None:
     with pytest.raises(OutOfMemory) as caught:
         allocator.malloc(1)
     assert "expandable_segments" not in str(caught.value)
+
+
+def test_a_range_without_memory_is_given_up() -> None:
+    """The next request opens another."""
+    allocator = CachingAllocator(settings=EXPANDABLE)
+    first = allocator.malloc(3 * MIB)
+    allocator.free(first)
+    allocator.empty_cache()
+    assert allocator.malloc(3 * MIB) != first

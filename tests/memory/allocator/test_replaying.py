@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +61,7 @@ def test_running_out_of_memory_ends_the_run() -> None:
     assert result.allocated_after == (10 * MIB,)
     assert [phase.name for phase in result.phases] == ["load"]
     assert result.retries == 1
+    assert str(copy.deepcopy(result).out_of_memory) == str(result.out_of_memory)
 
 
 def test_a_run_without_events_needs_nothing() -> None:

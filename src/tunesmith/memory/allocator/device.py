@@ -6,6 +6,7 @@ This is the one seam of the replay: a test can stand in for it with the addresse
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from tunesmith.units import GIB, KIB, MIB
@@ -103,6 +104,10 @@ class OutOfMemory(Exception):
     """Whether the message recommends expandable segments."""
     event: int | None = None
     """Index of the event in the Timeline that was replayed."""
+
+    def __reduce__(self) -> tuple[partial[OutOfMemory], tuple[()]]:
+        """Return how to copy it, also into another process."""
+        return partial(OutOfMemory, **vars(self)), ()
 
     def __str__(self) -> str:
         """Return PyTorch's own message (CUDACachingAllocator.cpp:1928-1953)."""

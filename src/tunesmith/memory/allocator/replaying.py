@@ -65,7 +65,6 @@ def replay(
     reserved_after: list[int] = []
     addresses: dict[int, int] = {}
     phases: list[PhaseMemory] = []
-    peaks: list[int] = [allocator.reserved_bytes]
     out_of_memory: OutOfMemory | None = None
     device = allocator.device
     sizes = [(storage.bytes, storage.stream) for storage in timeline.storages]
@@ -81,15 +80,14 @@ def replay(
                 reserved_after.append(device.held_bytes)
         except OutOfMemory as error:
             error.event = len(allocated_after)
-            out_of_memory = error
-        peaks.append(device.peak_held_bytes)
+            out_of_memory = error.with_traceback(None)  # which would keep the whole allocator alive
         phases.append(_phase_memory(phase, allocator))
         if out_of_memory is not None:
             break
     peak = max(allocated_after, default=0)
     return Replay(
         allocated_bytes=peak,
-        reserved_bytes=max(peaks),
+        reserved_bytes=max((phase.reserved_bytes for phase in phases), default=allocator.reserved_bytes),
         peak_event=allocated_after.index(peak) if allocated_after else -1,
         phases=tuple(phases),
         allocated_after=tuple(allocated_after),
