@@ -79,14 +79,15 @@ def _is_local(name: str) -> bool:
 def _from_path(path: Path) -> Architecture:
     try:
         path = path.expanduser()
-        if not path.is_dir():
-            return _from_file(path, name=path.parent.absolute().name if path.name == CONFIG else path.stem)
-        folder = path.resolve(strict=True)
-        config = (folder / CONFIG).resolve(strict=True)
+        is_folder = path.is_dir()
+        folder = path.resolve(strict=True) if is_folder else path
+        config = (folder / CONFIG).resolve(strict=True) if is_folder else path
     except (OSError, ValueError, RuntimeError):  # RuntimeError: a ring of links before 3.13, or no such ~user
         raise ArchitectureError(
             f"{show(str(path), 200)} cannot be read as a model's folder. It must hold a {CONFIG}."
         ) from None
+    if not is_folder:
+        return _from_file(path, name=path.absolute().parent.name if path.name == CONFIG else path.stem)
     # The Hub's cache keeps snapshots/<commit>/config.json as a link to blobs/<digest> of the same model.
     root = folder.parent.parent if folder.parent.name == "snapshots" else folder
     if not config.is_relative_to(root):

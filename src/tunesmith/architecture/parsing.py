@@ -64,6 +64,7 @@ _DTYPE: Final = re.compile(r"(torch\.)?[a-z][a-z0-9_]{0,31}")
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _SHOWN: Final = 20
+_PATH: Final = 100
 
 
 def parse_architecture(
@@ -148,7 +149,7 @@ class Cleaner:
                     path or "config", f"the key {show(key)} is not a key of at most {MAX_KEY} characters"
                 )
             elif reason := _reason_to_drop(key, value, path):
-                self.warnings.append(f"{place} was dropped: {reason}.")
+                self.warnings.append(f"{_tail(place)} was dropped: {reason}.")
             else:
                 cleaned[key] = self._value(value, place, depth)
                 self._check(key, cleaned[key], place)
@@ -230,7 +231,7 @@ class Cleaner:
             )
 
     def _problem(self, path: str, problem: str) -> None:
-        self.problems.append(f"{path}: {problem}")
+        self.problems.append(f"{_tail(path)}: {problem}")
 
 
 def _reason_to_drop(key: str, value: object, path: str) -> str | None:
@@ -260,3 +261,8 @@ def _is_open(value: object) -> bool:
 def _join(path: str, key: str) -> str:
     shown = key if _PLAIN_KEY.fullmatch(key) else show(key)
     return f"{path}.{shown}" if path else shown
+
+
+def _tail(path: str) -> str:
+    """Return the end of a long *path*: what is wrong is there."""
+    return path if len(path) <= _PATH else "…" + path[-_PATH:]
