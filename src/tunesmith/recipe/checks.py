@@ -85,7 +85,7 @@ def sharding_conflicts(sharding: str, offload: Offload) -> Iterator[Problem]:
     """Yield the kinds of offload that the sharding does not offer.
 
     DeepSpeed offloads optimizer states from stage 1 on and parameters, or anything to NVMe, at stage 3 only
-    (deepspeedai/DeepSpeed:docs/_pages/config-json.md, "offload_optimizer" and "offload_param"); FSDP2's
+    (deepspeedai/DeepSpeed@00376da:docs/_pages/config-json.md, offload_optimizer and offload_param); FSDP2's
     CPUOffloadPolicy moves parameters, gradients and optimizer states together
     (pytorch/pytorch:torch/distributed/fsdp/_fully_shard/_fsdp_api.py).
     """

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from tunesmith.errors import RecipeError
+from tunesmith.recipe.problems import printable
 from tunesmith.recipe.recipe import Recipe, parse_recipe
 from tunesmith.recipe.text import MAX_BYTES
 
 
 def read_recipe(path: str | PathLike[str], *, changes: Mapping[str, Any] | None = None) -> Recipe:
     """Return the recipe in the file at *path* (``-``: standard input), with dotted *changes* made to it."""
-    source = "standard input" if path == "-" else f"{path!s:.200}"
+    source = "standard input" if path == "-" else printable(f"{path!s:.200}")
     return parse_recipe(_text(path, source), source=source, changes=changes)
 
 

@@ -76,13 +76,15 @@ def flags() -> tuple[Flag, ...]:
     for key in recipe.KEYS:
         if "section" not in specs[key]:
             owner = "Step" if key in sections.Step.__dataclass_fields__ else "Recipe"
-            found.append(_flag(key, specs[key]["kind"], specs[key]["default"], described[owner, key]))
+            found.append(
+                _flag(key, specs[key]["kind"], specs[key]["default"], described.get((owner, key), ""))
+            )
             continue
         cls = specs[key]["section"]
         for spec in fields(cls):
             default = LORA_DEFAULTS.get(spec.name) if key == "adapter" else None
             default = spec.metadata["default"] if default is None else default
-            line = described[cls.__name__, spec.name]
+            line = described.get((cls.__name__, spec.name), "")
             found.append(_flag(f"{key}.{spec.name}", spec.metadata["kind"], default, line))
     return tuple(found)
 
@@ -107,20 +109,13 @@ def _docstrings(module: ModuleType) -> dict[tuple[str, str], str]:
     try:
         tree = ast.parse(inspect.getsource(module))
     except OSError:  # installed without sources: flags work, help is silent
-        return _Silent()
+        return {}
     return {
         (cls.name, name): text
         for cls in tree.body
         if isinstance(cls, ast.ClassDef)
         for name, text in _lines(cls)
     }
-
-
-class _Silent(dict[tuple[str, str], str]):
-    """Answers every question with nothing."""
-
-    def __missing__(self, key: tuple[str, str]) -> str:
-        return ""
 
 
 def _lines(cls: ast.ClassDef) -> Iterator[tuple[str, str]]:

@@ -27,7 +27,7 @@ class Problem(NamedTuple):
     def text(self, line: int | None = None) -> str:
         """Return the problem on one line, with the line of the file if it is known."""
         where = self.key if line is None else f"{self.key} (line {line})"
-        return f"{where}: given {self.given}, expected {self.expected}. {self.fix}"
+        return printable(f"{where}: given {self.given}, expected {self.expected}. {self.fix}")
 
 
 def recipe_error(problems: Iterable[Problem], lines: Mapping[str, int], source: str) -> RecipeError:
@@ -46,6 +46,11 @@ def _line(key: str, lines: Mapping[str, int]) -> int | None:
     while key and key not in lines:
         key = key[: max(key.rfind("."), key.rfind("["), 0)]
     return lines.get(key)
+
+
+def printable(text: str) -> str:
+    """Return *text* with control characters and lone surrogates escaped, safe for any terminal or log."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def show(value: object) -> str:

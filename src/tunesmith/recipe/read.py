@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from tunesmith.recipe import checks
 from tunesmith.recipe.kinds import INVALID
-from tunesmith.recipe.problems import MAX_PROBLEMS, Problem, nearest, show, unknown_key
+from tunesmith.recipe.problems import Problem, nearest, show, unknown_key
 from tunesmith.recipe.sections import MISSING
 
 LORA_DEFAULTS: Final = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.05, "target_modules": "all-linear"}
@@ -21,6 +21,9 @@ SHARDING_ALIASES: Final = {
 and optimizer states too (pytorch/pytorch@v2.13.0:torch/distributed/fsdp/api.py)."""
 ADVICE: Final = {"adapter": "Further arguments of PEFT's config class go under adapter.options."}
 """What to do about an unknown key of a section, where removing it is not the first thought."""
+
+MAX_UNKNOWN: Final = 10
+"""How many unknown keys of one section are compared with the known ones; the rest is counted."""
 
 
 class Settled(NamedTuple):
@@ -91,9 +94,9 @@ def _read(cls: type, given: Mapping[str, Any], parent: str, problems: list[Probl
     specs = {spec.name: spec.metadata for spec in fields(cls) if spec.metadata}
     unknown = [name for name in given if name not in specs]
     advice = ADVICE.get(parent, "Remove it.")
-    problems += [unknown_key(name, specs, parent, advice) for name in unknown[:MAX_PROBLEMS]]
-    if len(unknown) > MAX_PROBLEMS:
-        count = f"{len(unknown) - MAX_PROBLEMS} more unknown keys"
+    problems += [unknown_key(name, specs, parent, advice) for name in unknown[:MAX_UNKNOWN]]
+    if len(unknown) > MAX_UNKNOWN:
+        count = f"{len(unknown) - MAX_UNKNOWN} more unknown keys"
         problems.append(Problem(parent or "recipe", count, "only known keys", "Remove them."))
     values: dict[str, Any] = {}
     for name, spec in specs.items():

@@ -153,7 +153,7 @@ def _build(mapping: object, source: str, text: str) -> Recipe:
         raise recipe_error([problem], {}, source)
     values, problems, reasons = settle(Recipe, {key: _as_given(value) for key, value in mapping.items()})
     if problems:
-        raise recipe_error(problems, key_lines(text) if "\n" in text else {}, source)
+        raise recipe_error(problems, key_lines(text) if "\n" in text.strip() else {}, source)
     recipe = Recipe(**values)
     object.__setattr__(recipe, "reasons", reasons)
     return recipe

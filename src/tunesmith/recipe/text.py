@@ -19,6 +19,7 @@ import yaml
 from tunesmith.errors import RecipeError
 from tunesmith.recipe.frozen import MAX_DEPTH, MAX_NODES
 from tunesmith.recipe.kinds import INTEGER, NUMBER
+from tunesmith.recipe.problems import printable
 
 MAX_BYTES: Final = 256 * 1024
 """Largest recipe file; the longest published config.json inside one is under 40 KB."""
@@ -39,6 +40,8 @@ def read_text(text: str, source: str) -> Any:
     if text.lstrip()[:1] == "{":
         try:
             return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        except _NotANumber as error:
+            raise RecipeError(f"{source} holds {error}, which is no number in JSON. Write null.") from None
         except (ValueError, RecursionError):
             pass  # a YAML mapping may start the same way, and its reader names the line of a mistake
     return _Reader(text, source).read()
@@ -59,8 +62,12 @@ def _unique(items: list[tuple[str, Any]]) -> dict[str, Any]:
     return out
 
 
+class _NotANumber(Exception):
+    """NaN or an infinity, which Python's json reads although JSON has none."""
+
+
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+    raise _NotANumber(name)
 
 
 class _Reader:
@@ -90,7 +97,7 @@ class _Reader:
             ) from None
 
     def _refusal(self, line: int, message: str) -> RecipeError:
-        return RecipeError(f"{self.source}, line {line}: {message}.")
+        return RecipeError(printable(f"{self.source}, line {line}: {message}."))
 
     def _walk(self, events: Iterator[Any]) -> Any:
         """Return the only document's value. Each open collection is (container, key of its item, path)."""
