@@ -63,7 +63,7 @@ def test_an_architecture_copies_and_pickles() -> None:
         ("meta-llama/Meta-Llama-3-8B", (32, 4096, 128256, 32, 8, None, 14336, 8192, None, None, False)),
         ("openai-community/gpt2-medium", (24, 1024, 50257, 16, None, None, None, 1024, None, None, None)),
         ("google-t5/t5-small", (6, 512, 32128, 8, None, 64, 2048, None, None, None, True)),
-        ("tiiuae/falcon-7b", (32, 4544, 65024, 71, 71, None, None, None, None, None, None)),
+        ("tiiuae/falcon-7b", (32, 4544, 65024, 71, 71, None, None, None, None, None, True)),
         ("databricks/dbrx-base", (40, 6144, 100352, 48, 8, None, 10752, 32768, 16, 4, False)),
         ("mistralai/Mixtral-8x7B-v0.1", (32, 4096, 32000, 32, 8, None, 14336, 32768, 8, 2, False)),
         ("deepseek-ai/DeepSeek-V3", (61, 7168, 129280, 128, 128, None, 18432, 163840, 256, 8, False)),

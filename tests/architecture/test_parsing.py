@@ -49,10 +49,28 @@ def test_a_thousand_problems_make_a_message_of_twenty() -> None:
     assert len(str(caught.value).splitlines()) == 23
 
 
-def test_a_thousand_warnings_make_twenty() -> None:
-    warnings = parse_architecture({**LLAMA, **{f"_{index}": 0 for index in range(1000)}}).warnings
+def test_the_walk_stops_after_a_thousand_problems() -> None:
+    cleaner = Cleaner()
+    cleaner.clean({"x": [{"n_layer": -1, "n_head": 0}] * 15_000})
+    assert len(cleaner.problems) <= 1_002
+    assert cleaner.nodes <= 2_000
+
+
+def test_the_labels_of_the_largest_imagenet_are_read_both_ways() -> None:
+    labels = {str(index): f"n{index:08}" for index in range(21_841)}
+    config = {**LLAMA, "id2label": labels, "label2id": {name: int(index) for index, name in labels.items()}}
+    assert parse_architecture(config).to_dict() == config
+
+
+def test_nearly_a_thousand_warnings_make_twenty() -> None:
+    warnings = parse_architecture({**LLAMA, **{f"_{index}": 0 for index in range(999)}}).warnings
     assert len(warnings) == 21
-    assert warnings[-1] == "and 980 more"
+    assert warnings[-1] == "and 979 more"
+
+
+def test_a_config_of_nothing_but_keys_to_drop_is_refused() -> None:
+    with pytest.raises(ArchitectureError, match="the 1,000th key that would have to be dropped"):
+        parse_architecture({**LLAMA, **{f"_{index}": 0 for index in range(50_000)}})
 
 
 @pytest.mark.parametrize("key", sorted(EXECUTABLE_KEYS))

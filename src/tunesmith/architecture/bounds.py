@@ -33,8 +33,8 @@ MAX_INTEGER: Final = (1 << 53) - 1
 """Largest integer that every JSON reader agrees on (RFC 8259, section 6)."""
 
 _MAX_DIGITS: Final = 64
-# One match per value boundary. A string that never closes still matches, to the end of the text, so that
-# the scan is linear whatever it is given.
+# One match per text, bracket or comma. A text that never closes matches too, up to the end of the file, so
+# that the scan is linear whatever it is given.
 _BOUNDARY: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{},]', re.DOTALL)
 
 
@@ -66,6 +66,11 @@ def show(value: object, limit: int = 60) -> str:
         return f"an integer of {value.bit_length()} bits"
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """Return *text* with what cannot be printed escaped, and at most 500 characters of it."""
+    return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text[:500])
 
 
 def decode(data: str | bytes) -> object:
@@ -100,12 +105,10 @@ def decode(data: str | bytes) -> object:
 
 
 def scan(text: str) -> int:
-    """Return how many value boundaries *text* has, or raise where it nests or lists beyond the bounds."""
+    """Return how many texts, brackets and commas *text* has, or raise where it nests or lists too much."""
     depth = count = 0
     for match in _BOUNDARY.finditer(text):
-        mark = match.group()[0]
-        if mark == '"':
-            continue
+        mark = text[match.start()]
         count += 1
         if mark in "[{":
             depth += 1
@@ -113,7 +116,7 @@ def scan(text: str) -> int:
                 raise ArchitectureError(f"nests deeper than {MAX_DEPTH} levels; real configs stay under 10.")
         elif mark in "]}":
             depth -= 1
-        if count > 3 * MAX_NODES:
+        if count > 4 * MAX_NODES:  # a value has at most a key, two brackets and a comma
             raise ArchitectureError(f"holds more than {MAX_NODES:,} values; real configs hold a few hundred.")
     return count
 

@@ -25,6 +25,7 @@ from tunesmith.architecture.bounds import (
     Repeated,
     Unusable,
     decode,
+    printable,
     show,
 )
 from tunesmith.architecture.dimensions import dimension_problem, disagreements
@@ -64,6 +65,7 @@ _DTYPE: Final = re.compile(r"(torch\.)?[a-z][a-z0-9_]{0,31}")
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _SHOWN: Final = 20
+_MAX_PROBLEMS: Final = 1_000  # where the walk stops: nobody repairs such a file by hand
 _PATH: Final = 100
 
 
@@ -75,7 +77,7 @@ def parse_architecture(
     >>> parse_architecture({"model_type": "llama", "hidden_size": 4096, "auto_map": {}}).warnings
     ('auto_map was dropped: it names code, and no code from a config is run.',)
     """
-    where = show(source, 200)[1:-1] if source else "config"
+    where = printable(source) or "config"
     tree: object = config
     if isinstance(config, str | bytes):
         try:
@@ -92,23 +94,23 @@ def parse_architecture(
     return Architecture(
         model_type=model_type,
         config_json=json.dumps(cleaned, sort_keys=True, separators=(",", ":"), allow_nan=False),
-        name=show(name, 200)[1:-1] or model_type,
+        name=printable(name) or model_type,
         source=where,
-        warnings=tuple(_shown(cleaner.warnings)),
+        warnings=tuple(_shown(cleaner.warnings, cleaner.dropped)),
     )
 
 
 def _report(where: str, problems: list[str]) -> str:
-    lines = "".join(f"\n  {line}" for line in _shown(problems))
+    lines = "".join(f"\n  {line}" for line in _shown(problems, len(problems)))
     return (
         f"{where} cannot be used:{lines}\n"
         "Correct these values, or take config.json from the model's own repository."
     )
 
 
-def _shown(lines: list[str]) -> list[str]:
-    """Return the first of *lines*, and how many more there are."""
-    return lines[:_SHOWN] + [f"and {len(lines) - _SHOWN} more"] * (len(lines) > _SHOWN)
+def _shown(lines: list[str], count: int) -> list[str]:
+    """Return the first of *lines*, and how many of *count* are not among them."""
+    return lines[:_SHOWN] + [f"and {count - _SHOWN} more"] * (count > _SHOWN)
 
 
 class Cleaner:
@@ -122,6 +124,7 @@ class Cleaner:
         self.characters = 0
         self.problems: list[str] = []
         self.warnings: list[str] = []
+        self.dropped = 0
 
     def clean(self, config: Mapping[Any, Any]) -> dict[str, Any]:
         """Return the cleaned copy of a whole *config*; it is good only if ``problems`` stayed empty."""
@@ -137,19 +140,19 @@ class Cleaner:
                 self._problem(_join(path, key), "given twice; keep one")
         cleaned: dict[str, Any] = {}
         for key, value in given.items():
-            if self.nodes > MAX_NODES or self.characters > MAX_BYTES:
-                break  # already noted by _count
+            if self._full():
+                break
             if not isinstance(key, str):
                 self._problem(path or "config", f"the key {show(key)} is not text")
                 continue
             place = _join(path, key)
-            self._count(place, len(key))
+            self._count(place, len(key), nodes=0)
             if len(key) > MAX_KEY or _SURROGATE.search(key):
                 self._problem(
                     path or "config", f"the key {show(key)} is not a key of at most {MAX_KEY} characters"
                 )
             elif reason := _reason_to_drop(key, value, path):
-                self.warnings.append(f"{_tail(place)} was dropped: {reason}.")
+                self._drop(place, reason)
             else:
                 cleaned[key] = self._value(value, place, depth)
                 self._check(key, cleaned[key], place)
@@ -179,7 +182,7 @@ class Cleaner:
     def _list(self, given: list[Any] | tuple[Any, ...], path: str, depth: int) -> list[Any]:
         cleaned = []
         for position, value in enumerate(given):
-            if self.nodes > MAX_NODES or self.characters > MAX_BYTES:
+            if self._full():
                 break
             cleaned.append(self._value(value, f"{path}[{position}]", depth))
         return cleaned
@@ -221,6 +224,10 @@ class Cleaner:
         if problem:
             self._problem(place, problem)
 
+    def _full(self) -> bool:
+        noted = max(len(self.problems), self.dropped)
+        return self.nodes > MAX_NODES or self.characters > MAX_BYTES or noted >= _MAX_PROBLEMS
+
     def _count(self, path: str, characters: int = 0, nodes: int = 1) -> None:
         within = self.nodes <= MAX_NODES and self.characters <= MAX_BYTES
         self.nodes += nodes
@@ -229,6 +236,14 @@ class Cleaner:
             self._problem(
                 path, f"the config's limit of {MAX_NODES:,} values or {MAX_BYTES:,} characters ends here"
             )
+
+    def _drop(self, path: str, reason: str) -> None:
+        self.nodes += 1
+        self.dropped += 1
+        if self.dropped == _MAX_PROBLEMS:
+            self._problem(path, f"the {_MAX_PROBLEMS:,}th key that would have to be dropped")
+        if self.dropped <= _SHOWN:
+            self.warnings.append(f"{_tail(path)} was dropped: {reason}.")
 
     def _problem(self, path: str, problem: str) -> None:
         self.problems.append(f"{_tail(path)}: {problem}")
