@@ -12,7 +12,7 @@ from tunesmith.recipe import read_recipe
 def test_yaml_and_json_files_are_read(tmp_path):
     """The name's ending does not matter; a byte order mark is skipped."""
     (tmp_path / "a.yaml").write_bytes(b"\xef\xbb\xbfmodel: gpt2\r\noptim: sgd\r\n")
-    (tmp_path / "b.txt").write_text('{"model": "gpt2", "optim": "sgd"}', encoding="utf-8")
+    (tmp_path / "b.txt").write_text('\ufeff{\t"model": "gpt2",\n\t"optim": "sgd"}', encoding="utf-8")
     assert read_recipe(tmp_path / "a.yaml") == read_recipe(str(tmp_path / "b.txt"))
 
 

@@ -53,6 +53,7 @@ def test_spellings_never_clash():
     """Underscores and dashes both work; hardware and training go without their section's name too."""
     names = [name for one in flags() for name in one.names]
     assert len(names) == len(set(names))
+    assert BY_KEY["adapter.r"].names == ("--adapter.r",)
     assert BY_KEY["hardware.gpu"].names == ("--hardware.gpu", "--gpu")
     assert BY_KEY["per_device_train_batch_size"].names == (
         "--per_device_train_batch_size",

@@ -52,6 +52,7 @@ def test_a_conflict_that_rests_on_a_mistake_is_not_told():
     assert len(problems({"model": "gpt2", "metod": "qlora", "quantization": {}})) == 1
     assert len(problems({"model": "gpt2", "method": "qlra", "quantization": {}})) == 1
     assert len(problems({"model": "gpt2", "method": "freeze", "freeze": {"last_n_layers": 0}})) == 1
+    assert len(problems({"model": "gpt2", "method": "freeze", "freeze": "lm_head"})) == 1
     assert len(problems({"model": "gpt2", "sharding": "zero-2", "offload": {"optimizer": "cpu"}})) == 1
 
 

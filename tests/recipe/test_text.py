@@ -1,6 +1,7 @@
 """Texts are read by YAML 1.2's core schema or JSON's; hostile ones end in an error with a line, and soon."""
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,7 @@ def test_odd_but_honest_yaml_is_read():
         ("True", True),
         ("false", False),
         ("no", "no"),
+        ("nULL", "nULL"),
         ("on", "on"),
         ("012", 12),
         ("-7", -7),
@@ -168,6 +170,67 @@ def test_any_bytes_in_json_position_are_judged(data):
         assert parse_recipe(text).model == "m"
     except RecipeError as error:
         assert str(error)
+
+
+SEEDS = [path.read_bytes().decode("utf-8") for path in sorted((CORPUS / "refused").iterdir())] + [
+    (CORPUS.parent.parent / "golden" / "recipe" / name).read_text(encoding="utf-8")
+    for name in ("every_key.yaml", "every_key.json", "defaults.yaml")
+]
+PIECES = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ": ",
+    "\n",
+    "- ",
+    "? ",
+    "&a ",
+    "*a",
+    "!!str ",
+    "<<",
+    "|",
+    ">",
+    '"',
+    "'",
+    "\\U0011FFFF",
+]
+PIECES += [
+    "%YAML 1.1\n",
+    "---\n",
+    "null",
+    "true",
+    "1e9999",
+    "\t",
+    "9" * 30,
+    "model",
+    "adapter",
+    "NaN",
+    "${x}",
+    "\x00",
+]
+
+
+@pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_any_mutation_of_a_known_text_is_a_recipe_or_a_recipe_error(count):
+    """Good and hostile files, cut and spliced at random, end as every text must."""
+    dice = random.Random(count)
+    judged = {True: 0, False: 0}
+    for _ in range(count):
+        text = dice.choice(SEEDS)
+        for _ in range(dice.randint(1, 6)):
+            start = dice.randint(0, len(text))
+            end = start + dice.choice((0, 0, 1, 3, 20))
+            text = text[:start] + dice.choice([*PIECES, text[end : end + 30]]) + text[end:]
+        try:
+            recipe = parse_recipe(text)
+        except RecipeError as error:
+            assert all(line.isprintable() for line in str(error).split("\n"))
+            judged[False] += 1
+        else:
+            assert parse_recipe(recipe.to_yaml()) == recipe
+            judged[True] += 1
+    assert min(judged.values()) > count / 200
 
 
 SCALARS = st.none() | st.booleans() | st.integers(-(1 << 62), 1 << 62) | st.floats(-1e300, 1e300)

@@ -143,7 +143,7 @@ class Integer:
 
     def from_text(self, text: str) -> object:
         """Return the int that *text* writes in decimal."""
-        return int(text) if INTEGER.fullmatch(text.strip()) else text
+        return int(text) if INTEGER.fullmatch(text.strip(" ")) else text
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class Number:
 
     def from_text(self, text: str) -> object:
         """Return the float that *text* writes."""
-        return float(text) if NUMBER.fullmatch(text.strip()) else text
+        return float(text) if NUMBER.fullmatch(text.strip(" ")) else text
 
 
 @dataclass(frozen=True)
