@@ -1,0 +1,95 @@
+"""A model on a device, as from_pretrained() leaves it there: in its dtype, quantised, in load order.
+
+No weights are read: what matters is which storages are born, in which order, and which of them are
+given back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
+from transformers.quantizers import AutoHfQuantizer
+
+from tunesmith.architecture import Architecture
+from tunesmith.recipe import Quantization, Recipe
+
+DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+
+
+def build(architecture: Architecture, recipe: Recipe) -> PreTrainedModel:
+    """Return the model with every parameter on the meta device, quantised layers in place but empty."""
+    config = AutoConfig.for_model(architecture.model_type, **_without_model_type(architecture))
+    config.use_cache = False
+    kernel = recipe.attn_implementation
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(
+            config, dtype=DTYPES[recipe.precision.weights], attn_implementation=kernel
+        )
+    if recipe.quantization is not None:
+        quantizer = AutoHfQuantizer.from_config(_bnb_config(recipe.quantization))
+        quantizer.preprocess_model(model=model, device_map={"": 0})
+        model.hf_quantizer = quantizer
+        quantizer.postprocess_model(model)
+    return model
+
+
+def load(model: PreTrainedModel, dtype: torch.dtype, device: torch.device) -> None:
+    """Give every parameter and buffer of *model* a storage on *device*, as loading a checkpoint does.
+
+    transformers first takes and gives back one block of the model's size, so that the weights share
+    one segment (caching_allocator_warmup in modeling_utils.py at v5.23.0).
+    """
+    warm_up = torch.empty(_byte_count(model) // 2, dtype=torch.float16, device=device)
+    del warm_up
+    placed: dict[int, nn.Parameter] = {}
+    for name, parameter in list(model.named_parameters(remove_duplicate=False)):
+        owner, leaf = _owner(model, name)
+        if id(parameter) not in placed:
+            placed[id(parameter)] = _materialise(parameter, dtype, device)
+        owner._parameters[leaf] = placed[id(parameter)]
+    for name, buffer in list(model.named_buffers()):
+        owner, leaf = _owner(model, name)
+        owner._buffers[leaf] = torch.zeros(buffer.shape, dtype=buffer.dtype, device=device)
+
+
+def _materialise(parameter: nn.Parameter, dtype: torch.dtype, device: torch.device) -> nn.Parameter:
+    if type(parameter) is nn.Parameter:
+        value = torch.empty(parameter.shape, dtype=parameter.dtype, device=device)
+        return nn.Parameter(value, requires_grad=parameter.requires_grad)
+    value = torch.empty(parameter.shape, dtype=dtype, device=device)
+    quantised = type(parameter)(value, requires_grad=False, **parameter.__dict__)
+    return quantised._quantize(device)
+
+
+def _byte_count(model: PreTrainedModel) -> int:
+    """Return what get_total_byte_count() of modeling_utils.py counts: each parameter once, in its stored size."""
+    seen: dict[int, int] = {}
+    for parameter in model.parameters():
+        size = parameter.element_size() if type(parameter) is nn.Parameter else 0.5
+        seen[id(parameter)] = int(parameter.numel() * size)
+    return sum(seen.values())
+
+
+def _bnb_config(quantization: Quantization) -> BitsAndBytesConfig:
+    if quantization.bits == 8:
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type=quantization.quant_type,
+        bnb_4bit_use_double_quant=quantization.double_quant,
+        bnb_4bit_compute_dtype=DTYPES[quantization.compute_dtype],
+    )
+
+
+def _without_model_type(architecture: Architecture) -> dict[str, Any]:
+    config = architecture.to_dict()
+    config.pop("model_type", None)
+    return config
+
+
+def _owner(model: nn.Module, name: str) -> tuple[nn.Module, str]:
+    path, _, leaf = name.rpartition(".")
+    return model.get_submodule(path), leaf

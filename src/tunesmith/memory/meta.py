@@ -1,0 +1,222 @@
+"""What a device without memory needs to behave as CUDA would.
+
+Each rule answers one question, "what would this operation allocate on the named card?", and cites
+the code that says so. Nothing here knows of models or trainers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import bitsandbytes.functional as bnb_functional
+import bitsandbytes.optim.optimizer as bnb_optimizer
+import torch
+from torch.nn import functional
+from torch.optim import optimizer as torch_optimizer
+from torch.overrides import TorchFunctionMode
+from torch.utils import _foreach_utils
+from trl.kernels import chunked_logprob
+from trl.trainer import utils as trl_utils
+
+from tunesmith.memory.attention import Attention
+from tunesmith.memory.autocast import Autocast, BorrowedAutocast, on_cpu
+
+
+@contextmanager
+def cuda_behaviour(compute_capability: tuple[int, int]) -> Iterator[CudaFunctions]:
+    """Make the meta device choose, cast and optimise as CUDA does, until the block ends."""
+    autocast, functions = Autocast(), CudaFunctions(compute_capability)
+    with ExitStack() as stack:
+        for owner, name, value in _patches(autocast):
+            stack.enter_context(_replaced(owner, name, value))
+        stack.enter_context(functions)
+        stack.enter_context(autocast)
+        yield functions
+
+
+class CudaFunctions(TorchFunctionMode):
+    """Routes the functions that choose a kernel by device to the kernel that the card would run."""
+
+    def __init__(self, compute_capability: tuple[int, int]) -> None:
+        super().__init__()
+        self.attention = Attention(compute_capability)
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is functional.scaled_dot_product_attention:
+            return self.attention(*args, **(kwargs or {}))
+        if func is functional.dropout:
+            return _dropout(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+
+def _dropout(input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> torch.Tensor:
+    """Run CUDA's fused dropout: an output and a mask of one byte an element.
+
+    is_fused_kernel_acceptable() in aten/src/ATen/native/Dropout.cpp at v2.13.0.
+    """
+    if not training or p in (0, 1) or inplace or input.numel() == 0 or not input.requires_grad:
+        return functional.dropout(input, p, training, inplace)
+    return torch.native_dropout(input, p, True)[0]
+
+
+def run_on_meta(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return what *func* gives on the meta device, answering for values where CUDA would read them.
+
+    Reads of a value are answered as for a batch without padding and a finite loss: masks are all
+    True, numbers are 0, and a boolean index selects every row.
+    """
+    answer = ANSWERS.get(func._schema.name)
+    if answer is not None:
+        result = answer(func, args, kwargs)
+        if result is not NotImplemented:
+            return result
+    return func(*args, **kwargs)
+
+
+def _item(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    tensor = args[0]
+    if tensor.device.type != "meta":
+        return NotImplemented
+    if tensor.dtype is torch.bool:
+        return _truth_of.pop(tensor.untyped_storage()._cdata, True)
+    return 0.0 if tensor.is_floating_point() else 0
+
+
+_truth_of: dict[int, bool] = {}
+
+
+def _false_when_read(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """any(), isnan() and isinf() read as False on healthy data."""
+    result = func(*args, **kwargs)
+    if result.device.type == "meta" and result.numel() == 1:
+        _truth_of[result.untyped_storage()._cdata] = False
+    return result
+
+
+def _to_copy(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    target = kwargs.get("device")
+    if args[0].device.type != "meta" or target is None or torch.device(target).type == "meta":
+        return NotImplemented
+    return torch.zeros(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype, device=target)
+
+
+def _index(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    tensor, indices = args
+    if tensor.device.type != "meta" or not any(i is not None and i.dtype is torch.bool for i in indices):
+        return NotImplemented
+    return func(tensor, [part for index in indices for part in _as_numbers(index)], **kwargs)
+
+
+def _as_numbers(index: torch.Tensor | None) -> list[torch.Tensor | None]:
+    """Return a boolean index as CUDA makes it: nonzero(), one column a dimension."""
+    if index is None or index.dtype is not torch.bool:
+        return [index]
+    return list(_all_rows(index).unbind(1))
+
+
+def _all_rows(mask: torch.Tensor) -> torch.Tensor:
+    rows = torch.empty((mask.dim(), mask.numel()), dtype=torch.int64, device="meta")
+    return rows.t()
+
+
+def _nonzero(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return _all_rows(args[0]) if args[0].device.type == "meta" else NotImplemented
+
+
+def _grouped_efficient_backward(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return dk and dv for the key heads, which PyTorch's meta kernel takes to be as many as the query's.
+
+    attention_backward.cu at v2.14.1 sums the expanded gradients into tensors of B, M, H, K order.
+    """
+    _, query, key, value = args[:4]
+    if query.device.type != "meta" or key.shape[1] == query.shape[1]:
+        return NotImplemented
+    groups = query.shape[1] // key.shape[1]
+    expanded = [tensor.repeat_interleave(groups, 1) for tensor in (key, value)]
+    grad_query, _, _, grad_bias = func(*args[:2], *expanded, *args[4:], **kwargs)
+    grads = [torch.empty_like(t.transpose(1, 2), memory_format=torch.contiguous_format) for t in (key, value)]
+    return grad_query, grads[0].transpose(1, 2), grads[1].transpose(1, 2), grad_bias
+
+
+ANSWERS: dict[str, Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]] = {
+    "aten::_local_scalar_dense": _item,
+    "aten::_to_copy": _to_copy,
+    "aten::any": _false_when_read,
+    "aten::isnan": _false_when_read,
+    "aten::isinf": _false_when_read,
+    "aten::index": _index,
+    "aten::nonzero": _nonzero,
+    "aten::_scaled_dot_product_efficient_attention_backward": _grouped_efficient_backward,
+}
+
+
+# -- library code that asks for a CUDA device by name ---------------------------------------------
+
+
+def _patches(autocast: Autocast) -> list[tuple[Any, str, Any]]:
+    """Return (owner, attribute, replacement): where libraries look for CUDA and must find meta."""
+    clear, enabled, dtype = torch.clear_autocast_cache, torch.is_autocast_enabled, torch.get_autocast_dtype
+
+    def clear_autocast_cache() -> None:
+        autocast.clear()
+        clear()
+
+    return [
+        (torch, "clear_autocast_cache", clear_autocast_cache),
+        (torch, "autocast", BorrowedAutocast),
+        (torch, "is_autocast_enabled", lambda kind=None: enabled(on_cpu(kind))),
+        (torch, "get_autocast_dtype", lambda kind: dtype(on_cpu(kind))),
+        (torch.autograd, "has_torch_function", lambda _: False),  # else recomputation would lose the modes
+        (_foreach_utils, "_get_foreach_kernels_supported_devices", lambda: ["cuda", "meta"]),
+        (_foreach_utils, "_get_fused_kernels_supported_devices", lambda: ["cuda", "meta"]),
+        (torch_optimizer, "_get_foreach_kernels_supported_devices", lambda: ["cuda", "meta"]),
+        (torch_optimizer, "_get_fused_kernels_supported_devices", lambda: ["cuda", "meta"]),
+        (bnb_functional, "is_on_gpu", lambda tensors: True),
+        (bnb_functional, "get_paged", _get_paged),
+        (bnb_functional, "fill", lambda *_, **__: None),
+        (bnb_functional, "prefetch_tensor", lambda *_, **__: None),
+        (bnb_functional, "optimizer_update_32bit", lambda *_, **__: None),
+        (bnb_functional, "optimizer_update_8bit_blockwise", lambda *_, **__: None),
+        (bnb_optimizer, "sync_gpu", lambda _: None),
+        (chunked_logprob, "_use_triton", lambda _: True),
+        (trl_utils, "_use_triton", lambda _: True),
+        (chunked_logprob, "_forward_kernel", _Kernel()),
+        (chunked_logprob, "_backward_kernel", _Kernel()),
+        (chunked_logprob, "_addmm_fp32", lambda *_: None),  # addmm(out=): in place on CUDA
+        (chunked_logprob, "triton", SimpleNamespace(cdiv=lambda a, b: -(-a // b))),
+    ]
+
+
+class _Kernel:
+    """A Triton kernel on a device without memory: launched over any grid, it allocates nothing."""
+
+    def __getitem__(self, grid: Any) -> Callable[..., None]:
+        return lambda *_, **__: None
+
+
+def _get_paged(*shape: int, dtype: torch.dtype = torch.float32, device: Any = None) -> torch.Tensor:
+    """Return a tensor outside the device, as CUDA managed memory is outside PyTorch's counters."""
+    paged = torch.empty((), dtype=dtype).expand(shape)
+    paged.is_paged = True  # type: ignore[attr-defined]
+    paged.page_deviceid = 0  # type: ignore[attr-defined]
+    return paged
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    missing = object()
+    original = getattr(owner, name, missing)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        if original is missing:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, original)
