@@ -52,7 +52,28 @@ class CudaFunctions(TorchFunctionMode):
             return self.attention(*args, **(kwargs or {}))
         if func is functional.dropout:
             return _dropout(*args, **(kwargs or {}))
+        if func in SOFTMAXES:
+            return _softmax(func, args, kwargs or {})
         return func(*args, **(kwargs or {}))
+
+
+SOFTMAXES = {
+    functional.softmax: torch.ops.aten._softmax.default,
+    torch.softmax: torch.ops.aten._softmax.default,
+    torch.Tensor.softmax: torch.ops.aten._softmax.default,
+    functional.log_softmax: torch.ops.aten._log_softmax.default,
+    torch.log_softmax: torch.ops.aten._log_softmax.default,
+    torch.Tensor.log_softmax: torch.ops.aten._log_softmax.default,
+}
+
+
+def _softmax(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run CUDA's kernel that reads float16 and writes float32 where it applies: softmax() in SoftMax.cpp."""
+    input = args[0] if args else kwargs["input"]
+    dim = kwargs.get("dim", args[1] if len(args) > 1 else None)
+    if dim is None or input.dtype is not torch.float16 or kwargs.get("dtype") is not torch.float32:
+        return func(*args, **kwargs)
+    return SOFTMAXES[func](input, dim, True)
 
 
 def _dropout(input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> torch.Tensor:

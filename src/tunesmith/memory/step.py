@@ -141,8 +141,7 @@ def _train(state: Run, recipe: Recipe, device: torch.device) -> Iterator[Run]:
     state.optimizer = _optimizer(model, trainable, recipe)
     trainer = TRAINERS[recipe.trainer](model, recipe, device)
     scaler = torch.amp.GradScaler("cpu") if recipe.precision.autocast == "float16" else None
-    if recipe.trainer != "loop":
-        yield _at(state, "trainer_built")
+    yield _at(state, "optimizer" if recipe.trainer == "loop" else "trainer_built")
     for step in range(1, STEPS + 1):
         for micro in range(1, recipe.gradient_accumulation_steps + 1):
             tag = f"step{step}.{micro}" if recipe.gradient_accumulation_steps > 1 else f"step{step}"

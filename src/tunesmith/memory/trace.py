@@ -2,72 +2,120 @@
 
 from __future__ import annotations
 
+from importlib import metadata
+
 import torch
 from torch import nn
 
 from tunesmith.architecture import Architecture
+from tunesmith.errors import UnsupportedError
 from tunesmith.hardware import Gpu
 from tunesmith.memory import loading, step
+from tunesmith.memory.estimate import Traced
 from tunesmith.memory.meta import cuda_behaviour, run_on_meta
 from tunesmith.memory.recorder import Recorder
 from tunesmith.memory.scratch import Scratch
-from tunesmith.memory.timeline import Timeline
 from tunesmith.recipe import Recipe
 
+LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "bitsandbytes")
 
-def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Timeline:
-    """Return the Timeline of two optimizer steps of *recipe* on one *gpu*."""
+
+def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
+    """Return the Timeline of two optimizer steps of *recipe* on one *gpu*, and what it assumes.
+
+    Raises UnsupportedError for what cannot be run faithfully on one card without its memory.
+    """
+    capability = gpu.compute_capability
+    if capability is None:
+        raise UnsupportedError(
+            f"{gpu.name} is not a CUDA card; PyTorch's CUDA allocator, which is replayed here, does not run on it. "
+            "Name a CUDA card, e.g. --gpu A100-80GB."
+        )
     model = loading.build(architecture, recipe)
-    head = model.get_output_embeddings()
+    head, parameters = model.get_output_embeddings(), sum(p.numel() for p in model.parameters())
     device = torch.device("meta")
-    recorder = Recorder(device, run=run_on_meta, scratch=Scratch(gpu.compute_capability), workspace_bytes=gpu.cublas_workspace_bytes(torch.__version__))
-    labels = Labels(recorder)
-    with cuda_behaviour(gpu.compute_capability), recorder:
+    recorder = Recorder(
+        device,
+        run=run_on_meta,
+        scratch=Scratch(capability),
+        workspace_bytes=gpu.cublas_workspace_bytes(torch.__version__),
+    )
+    labels = _Labels(recorder)
+    trainable = 0
+    with cuda_behaviour(capability) as functions, recorder:
         recorder.name_modules(model, head=head)
         for moment in step.run(model, recipe, device):
             recorder.end_phase(moment.moment)
-            if moment.model is not model or moment.moment == "load":
+            if moment.model is not model:
                 recorder.name_modules(moment.model, head=head)
             labels.of(moment)
-    return recorder.timeline()
+            trainable = sum(p.numel() for p in moment.model.parameters() if p.requires_grad)
+    return Traced(
+        timeline=recorder.timeline(),
+        parameters=parameters,
+        trainable_parameters=trainable,
+        assumptions=tuple(_assumptions(architecture, functions.attention.kernels, recipe, gpu)),
+        versions={name: metadata.version(name) for name in LIBRARIES},
+    )
 
 
-class Labels:
+def _assumptions(architecture: Architecture, kernels: set[str], recipe: Recipe, gpu: Gpu) -> list[str]:
+    """Return what the trace took for granted, one sentence each."""
+    said = [
+        f"Every sequence has exactly {recipe.sequence_length} tokens, all of them supervised; no padding.",
+        "Two optimizer steps; evaluation, saving and logging take nothing more.",
+    ]
+    if kernels:
+        said.append(f"Attention on {gpu.name}: {', '.join(sorted(kernels))} (the choice of PyTorch 2.14 on CUDA).")
+    if "efficient" in kernels and gpu.compute_capability is not None and gpu.compute_capability < (8, 0):
+        said.append("Key and value heads are repeated for the memory-efficient kernel, which this card runs.")
+    if gpu.compute_capability is not None and gpu.compute_capability >= (9, 0) and "flash" in kernels:
+        said.append("PyTorch may choose cuDNN's attention on this card; its workspace is not known and left out.")
+    if architecture.num_experts:
+        said.append("Tokens are routed to experts evenly.")
+    if recipe.optim.startswith("paged_"):
+        said.append("Paged optimizer states lie in managed memory, which PyTorch's counters do not see.")
+    return said
+
+
+class _Labels:
     """Tells the recorder what the storages are that a run holds: weights, states, gradients."""
 
     def __init__(self, recorder: Recorder) -> None:
-        self.recorder = recorder
-        self._base: set[str] = set()
+        self._recorder = recorder
         self._hooked = False
 
     def of(self, moment: step.Run) -> None:
         """Label what is alive at *moment*."""
         if moment.moment in ("load", "prepare_kbit", "adapters"):
             self._weights(moment.model)
-        if moment.optimizer is not None and not self._hooked:
+        if moment.optimizer is None:
+            return
+        if not self._hooked:
+            self._hooked = True
             self._gradients(moment.model)
         if moment.moment.endswith(".step"):
-            assert moment.optimizer is not None
-            self.recorder.label(_tensors(moment.optimizer.state), "optimizer states")
+            self._recorder.label(_tensors(list(moment.optimizer.state.values())), "optimizer states")
 
     def _weights(self, model: nn.Module) -> None:
         for parameter in model.parameters():
             adapter = parameter.requires_grad and hasattr(model, "peft_config")
-            self.recorder.label([parameter], "adapter weights" if adapter else "weights")
+            self._recorder.label([parameter], "adapter weights" if adapter else "weights")
             state = getattr(parameter, "quant_state", None)
             if state is not None:
-                self.recorder.label(_tensors(vars(state)), "quantization constants")
+                self._recorder.label(_tensors(vars(state)), "quantization constants")
                 if state.state2 is not None:
-                    self.recorder.label(_tensors(vars(state.state2)), "quantization constants")
-        self.recorder.label(model.buffers(), "buffers")
+                    self._recorder.label(_tensors(vars(state.state2)), "quantization constants")
+        self._recorder.label(model.buffers(), "buffers")
 
     def _gradients(self, model: nn.Module) -> None:
-        self._hooked = True
         for parameter in model.parameters():
             if parameter.requires_grad:
-                parameter.register_post_accumulate_grad_hook(
-                    lambda p: self.recorder.label([p.grad], "gradients")
-                )
+                parameter.register_post_accumulate_grad_hook(self._gradient_born)
+
+    def _gradient_born(self, parameter: torch.Tensor) -> None:
+        assert parameter.grad is not None
+        self._recorder.label([parameter.grad], "gradients")
 
 
 def _tensors(tree: object) -> list[torch.Tensor]:
