@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers.core_model_loading import dot_natural_key
 from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 from transformers.quantizers import AutoHfQuantizer
 
@@ -45,7 +46,9 @@ def load(model: PreTrainedModel, dtype: torch.dtype, device: torch.device) -> No
     warm_up = torch.empty(_byte_count(model) // 2, dtype=torch.float16, device=device)
     del warm_up
     placed: dict[int, nn.Parameter] = {}
-    for name, parameter in list(model.named_parameters(remove_duplicate=False)):
+    named = dict(model.named_parameters(remove_duplicate=False))
+    for name in sorted(named, key=dot_natural_key):
+        parameter = named[name]
         owner, leaf = _owner(model, name)
         if id(parameter) not in placed:
             placed[id(parameter)] = _materialise(parameter, dtype, device)

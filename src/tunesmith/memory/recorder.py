@@ -26,6 +26,8 @@ GEMMS = frozenset({"aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "ate
 
 aten/src/ATen/native/cuda/Blas.cpp at v2.13.0: each reaches getCurrentCUDABlasHandle().
 """
+LAST_OUTPUT_FIRST = frozenset({"bitsandbytes::quantize_4bit", "bitsandbytes::quantize_blockwise"})
+"""Operations that make their last output first: bitsandbytes/backends/cuda/ops.py at 0.50.2, absmax before out."""
 
 
 class Recorder(TorchDispatchMode):
@@ -144,7 +146,7 @@ class Recorder(TorchDispatchMode):
         if isinstance(result, torch.Tensor):
             self._see_tensor(result, name, module, args)
         elif isinstance(result, (list, tuple)):
-            for item in result:
+            for item in reversed(result) if name in LAST_OUTPUT_FIRST else result:
                 self._see(item, name, module, args)
 
     def _see_tensor(self, tensor: torch.Tensor, name: str, module: str, args: tuple[Any, ...]) -> None:
