@@ -12,8 +12,6 @@ from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-import bitsandbytes.functional as bnb_functional
-import bitsandbytes.optim.optimizer as bnb_optimizer
 import torch
 from torch.nn import functional
 from torch.optim import optimizer as torch_optimizer
@@ -22,14 +20,16 @@ from torch.utils import _foreach_utils
 from trl.kernels import chunked_logprob
 from trl.trainer import utils as trl_utils
 
+from tunesmith.hardware import Gpu
+from tunesmith.memory import bnb
 from tunesmith.memory.attention import Attention
 from tunesmith.memory.autocast import Autocast, BorrowedAutocast, on_cpu
 
 
 @contextmanager
-def cuda_behaviour(compute_capability: tuple[int, int]) -> Iterator[CudaFunctions]:
+def cuda_behaviour(gpu: Gpu) -> Iterator[CudaFunctions]:
     """Make the meta device choose, cast and optimise as CUDA does, until the block ends."""
-    autocast, functions = Autocast(), CudaFunctions(compute_capability)
+    autocast, functions = Autocast(), CudaFunctions(gpu)
     with ExitStack() as stack:
         for owner, name, value in _patches(autocast):
             stack.enter_context(_replaced(owner, name, value))
@@ -41,9 +41,11 @@ def cuda_behaviour(compute_capability: tuple[int, int]) -> Iterator[CudaFunction
 class CudaFunctions(TorchFunctionMode):
     """Routes the functions that choose a kernel by device to the kernel that the card would run."""
 
-    def __init__(self, compute_capability: tuple[int, int]) -> None:
+    def __init__(self, gpu: Gpu) -> None:
         super().__init__()
-        self.attention = Attention(compute_capability)
+        assert gpu.compute_capability is not None
+        self.attention = Attention(gpu.compute_capability)
+        self._gemm_4bit = bnb.Gemm4bit(gpu.compute_capability, gpu.multiprocessors)
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -52,6 +54,8 @@ class CudaFunctions(TorchFunctionMode):
             return self.attention(*args, **(kwargs or {}))
         if func is functional.dropout:
             return _dropout(*args, **(kwargs or {}))
+        if func is self._gemm_4bit.operation:
+            return self._gemm_4bit(*args, **(kwargs or {}))
         if func in SOFTMAXES:
             return _softmax(func, args, kwargs or {})
         return func(*args, **(kwargs or {}))
@@ -198,13 +202,7 @@ def _patches(autocast: Autocast) -> list[tuple[Any, str, Any]]:
         (_foreach_utils, "_get_fused_kernels_supported_devices", lambda: ["cuda", "meta"]),
         (torch_optimizer, "_get_foreach_kernels_supported_devices", lambda: ["cuda", "meta"]),
         (torch_optimizer, "_get_fused_kernels_supported_devices", lambda: ["cuda", "meta"]),
-        (bnb_functional, "is_on_gpu", lambda tensors: True),
-        (bnb_functional, "get_paged", _get_paged),
-        (bnb_functional, "fill", lambda *_, **__: None),
-        (bnb_functional, "prefetch_tensor", lambda *_, **__: None),
-        (bnb_functional, "optimizer_update_32bit", lambda *_, **__: None),
-        (bnb_functional, "optimizer_update_8bit_blockwise", lambda *_, **__: None),
-        (bnb_optimizer, "sync_gpu", lambda _: None),
+        *bnb.patches(),
         (chunked_logprob, "_use_triton", lambda _: True),
         (trl_utils, "_use_triton", lambda _: True),
         (chunked_logprob, "_forward_kernel", _Kernel()),
@@ -219,14 +217,6 @@ class _Kernel:
 
     def __getitem__(self, grid: Any) -> Callable[..., None]:
         return lambda *_, **__: None
-
-
-def _get_paged(*shape: int, dtype: torch.dtype = torch.float32, device: Any = None) -> torch.Tensor:
-    """Return a tensor outside the device, as CUDA managed memory is outside PyTorch's counters."""
-    paged = torch.empty((), dtype=dtype).expand(shape)
-    paged.is_paged = True  # type: ignore[attr-defined]
-    paged.page_deviceid = 0  # type: ignore[attr-defined]
-    return paged
 
 
 @contextmanager

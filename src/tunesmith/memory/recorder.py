@@ -26,8 +26,14 @@ GEMMS = frozenset({"aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "ate
 
 aten/src/ATen/native/cuda/Blas.cpp at v2.13.0: each reaches getCurrentCUDABlasHandle().
 """
-LAST_OUTPUT_FIRST = frozenset({"bitsandbytes::quantize_4bit", "bitsandbytes::quantize_blockwise"})
-"""Operations that make their last output first: bitsandbytes/backends/cuda/ops.py at 0.50.2, absmax before out."""
+LAST_OUTPUT_FIRST = frozenset(
+    {"bitsandbytes::quantize_4bit", "bitsandbytes::quantize_blockwise", "aten::native_dropout"}
+)
+"""Operations that make their last output first.
+
+bitsandbytes/backends/cuda/ops.py at 0.50.2: absmax before out; aten/src/ATen/native/cuda/Dropout.cu at
+v2.13.0: the mask before the output.
+"""
 
 
 class Recorder(TorchDispatchMode):
@@ -117,13 +123,13 @@ class Recorder(TorchDispatchMode):
     ) -> Any:
         name = func._schema.name
         module, backward = self._locate()
-        if name in GEMMS:
-            self._take_workspace("autograd" if backward else "main", module)
         if self._run is None:
             result = func(*args, **(kwargs or {}))
         else:
             result = self._run(func, args, kwargs or {})
         self._see(result, name, module, args)
+        if name in GEMMS:
+            self._take_workspace("autograd" if backward else "main", module)
         if self._scratch is not None:
             for stage in self._scratch(name, args):
                 held = [self._born(count, "temporaries", module, name) for count in stage]

@@ -42,7 +42,7 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
     )
     labels = _Labels(recorder)
     trainable = 0
-    with cuda_behaviour(capability) as functions, recorder:
+    with cuda_behaviour(gpu) as functions, recorder:
         recorder.name_modules(model, head=head)
         for moment in step.run(model, recipe, device):
             recorder.end_phase(moment.moment)

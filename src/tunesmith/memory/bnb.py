@@ -1,0 +1,81 @@
+"""bitsandbytes as it behaves on a CUDA card, on a device without memory.
+
+Its Python code is run as it is; only what would launch a kernel or ask the driver is answered here.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import Any
+
+import bitsandbytes.functional as bnb_functional
+import bitsandbytes.optim.optimizer as bnb_optimizer
+import torch
+
+Patch = tuple[Any, str, Any]
+
+
+def patches() -> list[Patch]:
+    """Return (owner, attribute, replacement) for what bitsandbytes asks of a GPU outside its operations."""
+    nothing = _Nothing()
+    return [
+        (bnb_functional, "is_on_gpu", lambda tensors: True),
+        (bnb_functional, "get_paged", _get_paged),
+        (bnb_functional, "fill", nothing),
+        (bnb_functional, "prefetch_tensor", nothing),
+        (bnb_functional, "optimizer_update_32bit", nothing),
+        (bnb_functional, "optimizer_update_8bit_blockwise", nothing),
+        (bnb_optimizer, "sync_gpu", nothing),
+    ]
+
+
+class Gemm4bit:
+    """The 4-bit matrix product of a card: a fused kernel, or a dequantised weight and a plain product.
+
+    bitsandbytes/backends/cuda/ops.py at 0.50.2 chooses by card and shape, and that code is asked.
+    """
+
+    def __init__(self, compute_capability: tuple[int, int], multiprocessors: int) -> None:
+        self.operation = torch.ops.bitsandbytes.gemm_4bit.default
+        self._ops = _cuda_ops()
+        self._ops._gpu_dispatch_props = lambda _: (multiprocessors, *compute_capability)
+        self._ops._dequantize_4bit_impl = self._ops._dequantize_blockwise_impl = _Nothing()
+
+    def __call__(self, left: torch.Tensor, weight: torch.Tensor, shape: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return the product, having allocated what the card would."""
+        inner = left.shape[-1]
+        rows = left.numel() // inner
+        blocksize = args[1]
+        fused = rows <= self._ops._gemm_4bit_custom_max_m and inner % blocksize == 0
+        if fused and self._ops._gemm_4bit_use_custom_fn.__wrapped__(0, left.dtype, rows, shape[0], inner):
+            return self.operation(left, weight, shape, *args, **kwargs)
+        return self._ops._dequant_linear_fallback(left, weight, shape, *args, **kwargs)
+
+
+class _Nothing:
+    """A kernel launch that allocates nothing."""
+
+    def __call__(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+@functools.cache
+def _cuda_ops() -> Any:
+    """Return bitsandbytes' CUDA module, which expects one attribute that a CPU build of torch lacks."""
+    lacks = not hasattr(torch._C, "_cuda_getCurrentRawStream")
+    if lacks:
+        torch._C._cuda_getCurrentRawStream = None
+    try:
+        return importlib.import_module("bitsandbytes.backends.cuda.ops")
+    finally:
+        if lacks:
+            del torch._C._cuda_getCurrentRawStream
+
+
+def _get_paged(*shape: int, dtype: torch.dtype = torch.float32, device: Any = None) -> torch.Tensor:
+    """Return a tensor outside the device, as CUDA managed memory is outside PyTorch's counters."""
+    paged = torch.empty((), dtype=dtype).expand(shape)
+    paged.is_paged = True  # type: ignore[attr-defined]
+    paged.page_deviceid = 0  # type: ignore[attr-defined]
+    return paged
