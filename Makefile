@@ -1,0 +1,90 @@
+# One word for each chore. `make demo` and `make test` set themselves up on a machine with only Python and make.
+#
+#   make demo            estimates of real models on real cards, with their picture in out/
+#   make test            the tests
+#   make check           what CI runs after the tests: lint, format, types, import contracts, the built wheel
+#   make soak            the tests that take minutes
+#   make accuracy        docs/accuracy.md again, from every measured run
+#   make docs            the generated pages and pictures again
+#   make bench           the speed of start-up, estimates, the allocator and the ledger
+#   make clean           remove what the others made
+#
+# On Linux, PyPI's PyTorch is the CUDA build, of several GB. No GPU is needed here; for the small CPU build:
+#   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# Another Python: make demo PYTHON=python3.12
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test soak check lint format types contracts wheel accuracy docs bench clean
+
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Tunesmith runs on Python 3.10 to 3.13, and $(PYTHON) is another: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# A build without isolation takes the pinned hatchling; the stamp makes the next run skip all this.
+$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Setting up $(VENV): some minutes, once"
+	$(PIP) pip hatchling editables
+	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
+	$(PIP) --no-build-isolation --editable '.[all]' --group dev
+	@touch $@
+
+# An estimate exits with 1 when the run does not fit the card, which is an answer too.
+demo: $(INSTALLED)
+	@mkdir -p out
+	$(BIN)/tunesmith estimate meta-llama/Meta-Llama-3-8B --method full --gpu A100-80GB \
+	  --sequence-length 2048 --timeline out/full.html || test $$? -eq 1
+	$(BIN)/tunesmith estimate meta-llama/Meta-Llama-3-8B --method qlora --gpu "RTX 4090" \
+	  --sequence-length 2048 --timeline out/estimate.html || test $$? -eq 1
+	$(BIN)/tunesmith estimate meta-llama/Meta-Llama-3-8B --method qlora --gpu "RTX 4090" \
+	  --sequence-length 2048 --timeline out/estimate.svg >out/estimate.txt || test $$? -eq 1
+	@echo
+	@echo "Pictures: out/full.html (full fine-tune, A100), out/estimate.html and out/estimate.svg (QLoRA, RTX 4090)"
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+soak: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow
+
+check: lint format types contracts wheel
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+
+format: $(INSTALLED)
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+contracts: $(INSTALLED)
+	$(BIN)/lint-imports
+
+# The wheel in an environment of its own, without PyTorch: it starts, and says what an estimate lacks.
+wheel: $(INSTALLED)
+	@.ci/wheel $(BIN)/python
+
+accuracy: $(INSTALLED)
+	$(BIN)/python benchmarks/accuracy.py
+
+docs: $(INSTALLED)
+	$(BIN)/python docs/generate.py
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/estimate.py
+	$(BIN)/python benchmarks/allocator.py
+
+clean:
+	rm -rf $(VENV) out build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
