@@ -21,6 +21,7 @@ def patches() -> list[Patch]:
     nothing = _Nothing()
     return [
         (bnb_functional, "is_on_gpu", lambda tensors: True),
+        (bnb_functional, "name2qmap", {}),  # tables that a process makes once: each run makes its own
         (bnb_functional, "get_paged", _get_paged),
         (bnb_functional, "fill", nothing),
         (bnb_functional, "prefetch_tensor", nothing),

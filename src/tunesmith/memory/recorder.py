@@ -7,6 +7,7 @@ reference reports at that very moment, as the caching allocator would see it.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -40,8 +41,8 @@ class Recorder(TorchDispatchMode):
     """Records every storage of one device into a Timeline.
 
     ``run`` may run an operation in the device's stead (a device without memory cannot answer
-    ``item()``); ``scratch`` names the bytes that a CUDA kernel takes inside an operation, stage by
-    stage, each given back before the next; ``workspace_bytes`` is what a cuBLAS handle takes at its first use. On a
+    ``item()``); ``scratch`` names the bytes that a CUDA kernel takes inside an operation, and with a
+    minus sign those it gives back before the end; ``workspace_bytes`` is what a cuBLAS handle takes at its first use. On a
     real device all three keep their defaults.
     """
 
@@ -50,7 +51,7 @@ class Recorder(TorchDispatchMode):
         device: torch.device,
         *,
         run: Operation | None = None,
-        scratch: Callable[[str, tuple[Any, ...]], Iterable[Iterable[int]]] | None = None,
+        scratch: Callable[[str, tuple[Any, ...]], Iterable[int]] | None = None,
         workspace_bytes: int = 0,
     ) -> None:
         super().__init__()
@@ -68,6 +69,7 @@ class Recorder(TorchDispatchMode):
         self._call_start = 0
         self._module_of_node: dict[int, str] = {}
         self._head: tuple[str, ...] = ()
+        self._references_alone = _references_of_a_lone_gradient()
 
     def __enter__(self) -> Recorder:
         self._calls.watch()
@@ -123,7 +125,9 @@ class Recorder(TorchDispatchMode):
     ) -> Any:
         name = func._schema.name
         module, backward = self._locate()
-        if self._run is None:
+        if backward and name == "aten::add" and self._accumulates(args):
+            result = torch.ops.aten.add_.Tensor(*args)
+        elif self._run is None:
             result = func(*args, **(kwargs or {}))
         else:
             result = self._run(func, args, kwargs or {})
@@ -131,10 +135,34 @@ class Recorder(TorchDispatchMode):
         if name in GEMMS:
             self._take_workspace("autograd" if backward else "main", module)
         if self._scratch is not None:
-            for stage in self._scratch(name, args):
-                held = [self._born(count, "temporaries", module, name) for count in stage]
-                self._events.extend(-index - 1 for index in held)
+            self._hold(self._scratch(name, args), module, name)
         return result
+
+    def _hold(self, script: Iterable[int], module: str, name: str) -> None:
+        """Take and give back what a kernel holds while it runs; what is still held goes last."""
+        held: list[int] = []
+        for count in script:
+            if count > 0:
+                held.append(self._born(count, "temporaries", module, name))
+            else:
+                done = next(index for index in reversed(held) if self._bytes[index] == -count)
+                held.remove(done)
+                self._events.append(-done - 1)
+        self._events.extend(-index - 1 for index in held)
+
+    def _accumulates(self, args: tuple[Any, ...]) -> bool:
+        """Return whether autograd would add the second gradient into the first, in place.
+
+        torch/csrc/autograd/input_buffer.cpp at v2.13.0, can_accumulate_inplace(): nobody else holds the
+        tensor or its storage. Under a dispatch mode autograd never does, so it is done here in its place.
+        """
+        if self._calls.depth or _caller() != "_engine_run_backward":
+            return False
+        total, grad = args[:2]
+        if not isinstance(total, torch.Tensor) or not isinstance(grad, torch.Tensor):
+            return False
+        alone = _references(total) == self._references_alone
+        return alone and total.shape == grad.shape and total.dtype is grad.dtype and _is_dense(total)
 
     def _locate(self) -> tuple[str, bool]:
         """Return the module at work and whether autograd's backward is running it."""
@@ -250,3 +278,41 @@ class _ModuleCalls:
 def _owns(module: nn.Module, head: nn.Module) -> bool:
     """Return whether *head* lies in *module*, however deep, and *module* is not the head itself."""
     return module is not head and any(child is head for child in module.modules())
+
+
+def _caller() -> str:
+    """Return the Python function that an operation was called from, PyTorch's wrappers of a mode left out."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_code.co_name in ("__torch_dispatch__", "_fn", "inner"):
+        frame = frame.f_back
+    return frame.f_code.co_name
+
+
+def _references(tensor: torch.Tensor) -> tuple[int, int]:
+    """Return how many hold *tensor* and how many hold its storage, the callers on the way here included."""
+    return tensor._use_count(), torch._C._storage_Use_Count(tensor.untyped_storage()._cdata)
+
+
+def _references_of_a_lone_gradient() -> tuple[int, int]:
+    """Return what _references() says of a gradient that only autograd holds, in this release of PyTorch."""
+    seen: list[tuple[int, int]] = []
+
+    class Look(TorchDispatchMode):
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        ) -> Any:
+            if func is torch.ops.aten.add.Tensor:
+                seen.append(_references(args[0]))
+            return func(*args, **(kwargs or {}))
+
+    leaf = torch.ones(1, device="meta", requires_grad=True)
+    shared = leaf * 2
+    loss = shared.sin() * shared.cos()
+    with Look():
+        torch.autograd.backward(loss, torch.ones_like(loss))
+    return seen[0]
+
+
+def _is_dense(tensor: torch.Tensor) -> bool:
+    """Return whether the elements of *tensor* fill its storage without gaps or overlap."""
+    return tensor.numel() * tensor.element_size() == tensor.untyped_storage().nbytes()

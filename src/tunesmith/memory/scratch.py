@@ -13,23 +13,28 @@ from typing import Any
 
 import torch
 
-Stages = tuple[tuple[int, ...], ...]
-"""Bytes held together; each stage is given back before the next begins."""
+from tunesmith.hardware import Gpu
+
+Script = tuple[int, ...]
+"""Bytes taken in order; a negative size gives the last taken block of that size back before the end."""
 
 
 class Scratch:
     """Answers, for the operations of one card, what their kernels hold only while they run."""
 
-    def __init__(self, compute_capability: tuple[int, int]) -> None:
-        self._capability = compute_capability
-        self._rules: dict[str, Callable[..., Stages]] = {
+    def __init__(self, gpu: Gpu) -> None:
+        assert gpu.compute_capability is not None
+        self._capability = gpu.compute_capability
+        self._resident_threads = gpu.multiprocessors * _threads_per_multiprocessor(gpu.compute_capability)
+        self._rules: dict[str, Callable[..., Script]] = {
             "aten::_softmax_backward_data": _softmax_backward,
             "aten::_scaled_dot_product_flash_attention_backward": _flash_backward,
             "aten::_scaled_dot_product_efficient_attention_backward": self._efficient_backward,
+            "aten::sum": self._column_sum,
         }
 
-    def __call__(self, name: str, args: tuple[Any, ...]) -> Stages:
-        """Return the stages of operation *name*; empty for most."""
+    def __call__(self, name: str, args: tuple[Any, ...]) -> Script:
+        """Return what operation *name* takes and gives back; empty for most."""
         rule = self._rules.get(name)
         return rule(*args) if rule is not None else ()
 
@@ -42,7 +47,7 @@ class Scratch:
         bias: torch.Tensor | None,
         out: torch.Tensor,
         *_: Any,
-    ) -> Stages:
+    ) -> Script:
         """Return what _efficient_attention_backward holds.
 
         aten/src/ATen/native/transformers/cuda/attention_backward.cu: dk and dv for every query head when
@@ -54,10 +59,10 @@ class Scratch:
         expanded = batch * heads * key.shape[2] * width * key.element_size()
         grouped = (expanded, expanded) if key.shape[1] != heads else ()
         workspace = batch * heads * self._efficient_workspace(query, key)
-        held = (*grouped, delta, workspace)
         if query.dtype is not torch.float32:
-            return (held,)
-        return ((*grouped, query.numel() * 4, delta), held)
+            return (*grouped, delta, workspace)
+        product = query.numel() * 4
+        return (*grouped, product, delta, delta, -delta, -product, workspace)
 
     def _efficient_workspace(self, query: torch.Tensor, key: torch.Tensor) -> int:
         """Return the kernel's workspace for one head, in bytes.
@@ -78,8 +83,33 @@ class Scratch:
             workspace += splits * 2 * 64 * math.ceil(width / 64) * 64 * 4
         return workspace
 
+    def _column_sum(self, tensor: torch.Tensor, dims: Any = None, *_: Any) -> Script:
+        """Return the partial sums, and the semaphores, of a sum over all rows of a tall matrix.
 
-def _flash_backward(grad: torch.Tensor, query: torch.Tensor, key: torch.Tensor, *_: Any) -> Stages:
+        setReduceConfig() in aten/src/ATen/native/cuda/Reduce.cuh: blocks of 32 x 4 threads, four columns a
+        thread; columns of 256 values a thread or more are split over blocks that meet in global memory.
+        """
+        columns = tensor.shape[-1] if tensor.dim() else 0
+        rows = tensor.numel() // columns if columns else 0
+        whole = isinstance(dims, (list, tuple)) and len(dims) == tensor.dim() - 1 and tensor.is_contiguous()
+        if not whole or columns < 128 or columns % 4 or rows // 4 < 256 or -1 in dims:
+            return ()
+        blocks = math.ceil(columns / 128)
+        wanted = math.ceil(self._resident_threads // 128 / blocks)
+        splits = max(min(wanted, math.ceil(rows / 64)), math.ceil(rows / 4 / 256))
+        if splits < 2:
+            return ()
+        return (columns * 4 * splits * 128, blocks * 4)
+
+
+def _threads_per_multiprocessor(compute_capability: tuple[int, int]) -> int:
+    """Return the threads that fit one multiprocessor: CUDA C++ Programming Guide, compute capabilities."""
+    if compute_capability == (7, 5):
+        return 1024
+    return 1536 if compute_capability[0] in (8, 12) and compute_capability != (8, 0) else 2048
+
+
+def _flash_backward(grad: torch.Tensor, query: torch.Tensor, key: torch.Tensor, *_: Any) -> Script:
     """Return softmax_d and the float32 dq accumulator of mha_bwd, third_party/flash-attention flash_api.cpp.
 
     With grouped queries dk and dv are first made for every query head, then summed.
@@ -91,9 +121,9 @@ def _flash_backward(grad: torch.Tensor, query: torch.Tensor, key: torch.Tensor, 
     held = [batch * heads * rounded_length * 4, batch * heads * rounded_length * rounded_width * 4]
     if key.shape[1] != heads:
         held += [batch * heads * key.shape[2] * width * key.element_size()] * 2
-    return (tuple(held),)
+    return tuple(held)
 
 
-def _softmax_backward(grad: torch.Tensor, output: torch.Tensor, *_: Any) -> Stages:
+def _softmax_backward(grad: torch.Tensor, output: torch.Tensor, *_: Any) -> Script:
     """Return grad * output, made whole: softmax_backward_cuda_out in aten/src/ATen/native/cuda/SoftMax.cu."""
-    return ((output.numel() * torch.promote_types(grad.dtype, output.dtype).itemsize,),)
+    return (output.numel() * torch.promote_types(grad.dtype, output.dtype).itemsize,)

@@ -37,7 +37,7 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
     recorder = Recorder(
         device,
         run=run_on_meta,
-        scratch=Scratch(capability),
+        scratch=Scratch(gpu),
         workspace_bytes=gpu.cublas_workspace_bytes(torch.__version__),
     )
     labels = _Labels(recorder)
