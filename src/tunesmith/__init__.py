@@ -1,1 +1,68 @@
-"""Tunesmith: what a fine-tune needs, computed before it runs."""
+"""Tunesmith: what a fine-tune needs, computed before it runs.
+
+    import tunesmith
+
+    answer = tunesmith.estimate({"model": "meta-llama/Llama-2-7b-hf", "hardware": {"gpu": "A100-80GB"}})
+
+Names are loaded when they are first used; importing the package loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tunesmith.api import estimate
+    from tunesmith.errors import (
+        ArchitectureError,
+        HardwareError,
+        MissingExtraError,
+        OutputError,
+        RecipeError,
+        TunesmithError,
+        UnsupportedError,
+    )
+    from tunesmith.memory.estimate import Estimate
+    from tunesmith.recipe import Recipe
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ArchitectureError",
+    "Estimate",
+    "HardwareError",
+    "MissingExtraError",
+    "OutputError",
+    "Recipe",
+    "RecipeError",
+    "TunesmithError",
+    "UnsupportedError",
+    "__version__",
+    "estimate",
+]
+
+_HOMES = MappingProxyType(
+    {name: "tunesmith.errors" for name in __all__ if name.endswith("Error")}
+    | {
+        "Estimate": "tunesmith.memory.estimate",
+        "Recipe": "tunesmith.recipe",
+        "estimate": "tunesmith.api",
+    }
+)
+"""The module that holds each public name."""
+
+
+def __getattr__(name: str) -> Any:
+    """Return the public *name*, loading its module at first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted({*globals(), *__all__})

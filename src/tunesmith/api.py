@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from tunesmith.architecture import load_architecture
-from tunesmith.errors import MissingExtraError, UnsupportedError
+from tunesmith.architecture import Architecture, load_architecture
+from tunesmith.errors import ArchitectureError, MissingExtraError, UnsupportedError
 from tunesmith.hardware import gpu as find_gpu
-from tunesmith.recipe import Recipe, read_recipe
+from tunesmith.recipe import Flag, Recipe, flags, read_recipe, with_changes
+from tunesmith.report.words import LANGUAGES, inert
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from tunesmith.memory.estimate import Estimate
+
+__all__ = [
+    "LANGUAGES",
+    "Flag",
+    "Recipe",
+    "check_output",
+    "estimate",
+    "flags",
+    "inert",
+    "make_recipe",
+    "show",
+    "write",
+]
+
+TIMELINES: Final = (".html", ".svg", ".json")
+"""Suffixes of a drawing of the timeline."""
+SNAPSHOTS: Final = (".pickle", ".pkl")
+"""Suffixes of PyTorch's memory snapshot."""
+
+_LOG: Final = logging.getLogger("tunesmith")
 
 REFERENCE_GPU = "A100-80GB"
 """The card whose kernels are assumed when a recipe names none."""
@@ -33,10 +57,12 @@ def estimate(recipe: Recipe | Mapping[str, Any] | str | Path) -> Estimate:
     chosen = _recipe(recipe)
     card = find_gpu(chosen.hardware.gpu) if chosen.hardware.gpu else None
     architecture = load_architecture(chosen.model)
+    for warning in architecture.warnings:
+        _LOG.warning("%s", warning)
     if chosen.hardware.world_size > 1 or chosen.sharding != "none":
         raise UnsupportedError(
-            f"sharding {chosen.sharding} over {chosen.hardware.world_size} cards: one card is estimated so far. "
-            "Set sharding: none, hardware.gpus: 1 and hardware.nodes: 1."
+            f"sharding {chosen.sharding} over {chosen.hardware.world_size} cards: one card is estimated "
+            "so far. Set sharding: none, hardware.gpus: 1 and hardware.nodes: 1."
         )
     try:
         from tunesmith.memory.trace import trace
@@ -46,6 +72,86 @@ def estimate(recipe: Recipe | Mapping[str, Any] | str | Path) -> Estimate:
 
     traced = trace(architecture, chosen, card or find_gpu(REFERENCE_GPU))
     return estimate_from(traced, model=architecture.name, recipe=chosen, gpu=card)
+
+
+def make_recipe(changes: Mapping[str, Any], *, path: str | Path | None = None) -> Recipe:
+    """Return the recipe of the file at *path* (``-``: standard input) with dotted *changes* made to it.
+
+    Without *path* the changes are the recipe. A changed method drops the sections of the old one.
+
+    >>> make_recipe({"model": "gpt2", "method": "lora", "adapter.r": 8}).adapter.r
+    8
+    """
+    if path is None:
+        return Recipe.from_mapping(with_changes({}, changes))
+    if "method" not in changes:
+        return read_recipe(path, changes=changes)
+    model = {key: value for key, value in changes.items() if key == "model"}
+    return read_recipe(path, changes=model).replace(**changes)
+
+
+def show(
+    estimate: Estimate, *, lang: str = "en", explain: bool = False, folklore: bool = False
+) -> RenderableType:
+    """Return *estimate* as text for a terminal, which rich prints, in ``en`` or ``zh``.
+
+    With *explain* every part is derived in words and numbers; with *folklore* the formulas that people use
+    stand beside the answer.
+    """
+    from rich.console import Group
+
+    from tunesmith.report.explain import explanation
+    from tunesmith.report.folklore import beside
+    from tunesmith.report.terminal import answer
+
+    blocks: list[RenderableType] = [answer(estimate, lang=lang)]
+    if explain:
+        blocks += ["", explanation(estimate, lang=lang)]
+    if folklore:
+        blocks += ["", beside(estimate, _known_architecture(estimate.recipe), lang=lang)]
+    return Group(*blocks)
+
+
+def _known_architecture(recipe: Recipe) -> Architecture | None:
+    """Return the model's dimensions where they are at hand, without a download."""
+    try:
+        return load_architecture(recipe.model, download=False)
+    except ArchitectureError:
+        return None
+
+
+def check_output(path: str | Path, *, kind: Literal["timeline", "snapshot"]) -> Path:
+    """Return the place of a *kind* of file that ``write`` could write; call it before long work.
+
+    Raises OutputError for a suffix that is not one of the kind's, a folder, or where nothing may be written.
+    """
+    from tunesmith.report.outputs import checked_output
+
+    return checked_output(path, suffixes=TIMELINES if kind == "timeline" else SNAPSHOTS)
+
+
+def write(estimate: Estimate, path: str | Path, *, lang: str = "en") -> Path:
+    """Write *estimate* to *path*, whole or not at all, and return the place.
+
+    The suffix decides: a drawing of memory over the step as .html or .svg, its data as .json, or PyTorch's
+    memory snapshot as .pickle, which ``python -m torch.cuda._memory_viz`` draws.
+    """
+    from tunesmith.report.outputs import checked_output, write_whole
+
+    place, timeline = checked_output(path, suffixes=(*TIMELINES, *SNAPSHOTS)), estimate.timeline
+    if timeline is None:
+        raise UnsupportedError("this estimate has no timeline: it was evaluated, not traced. Trace it again.")
+    if place.suffix.lower() in TIMELINES:
+        from tunesmith.report.timeline import write_timeline
+
+        write_whole(place, lambda draft: write_timeline(estimate, draft, lang=lang))
+        return place
+    from tunesmith.memory.allocator import AllocatorSettings
+    from tunesmith.memory.snapshot import write_snapshot
+
+    settings = AllocatorSettings.parse(estimate.recipe.hardware.alloc_conf or "")
+    write_whole(place, lambda draft: write_snapshot(timeline, draft, settings=settings))
+    return place
 
 
 def _recipe(recipe: Recipe | Mapping[str, Any] | str | Path) -> Recipe:

@@ -5,7 +5,8 @@
     ├── ArchitectureError          (ValueError)           a config.json or a model's name
     ├── HardwareError              (ValueError)           a card that is not in the catalogue
     ├── MissingExtraError          (ImportError)          a stage whose packages are not installed
-    └── UnsupportedError           (NotImplementedError)  what cannot be computed faithfully
+    ├── UnsupportedError           (NotImplementedError)  what cannot be computed faithfully
+    └── OutputError                (OSError)              a file that cannot be written
 
 Messages name what was given, what was expected and what to do.
 """
@@ -42,3 +43,7 @@ class MissingExtraError(TunesmithError, ImportError):
 
 class UnsupportedError(TunesmithError, NotImplementedError):
     """The request is understood, but no faithful answer exists; a number would be a guess."""
+
+
+class OutputError(TunesmithError, OSError):
+    """An answer cannot be written to the file that was named; whatever was there is as it was."""

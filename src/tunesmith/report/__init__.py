@@ -1,0 +1,7 @@
+"""Answers as people read them: text for a terminal, drawings, pages; nothing is computed anew here.
+
+words.py     the languages, the names of parts and phases in them, and text of strangers made inert
+peak.py      what is alive at the peak, grouped by what made it
+terminal.py  the answer on a terminal                 explain.py   every part derived in words and numbers
+folklore.py  the folk formulas beside the answer      outputs.py   files written whole or not at all
+"""
