@@ -38,6 +38,28 @@ class Instant:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Suggestion:
+    """One change to the recipe, and what the run would need then."""
+
+    change: Mapping[str, Any]
+    """Dotted keys of the recipe and their new values."""
+    allocated_bytes: int
+    """Peak of live blocks after the change."""
+    reserved_bytes: int
+    """Peak of the allocator's segments after the change."""
+    process_bytes: int
+    """What the process takes after the change."""
+    saved_bytes: int
+    """By how much ``process_bytes`` falls."""
+    fits: bool | None
+    """Whether the changed run fits; None when no card is named."""
+    reason: str
+    """Why it saves, and what it costs, in English."""
+    reason_zh: str
+    """The same in Chinese."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Estimate:
     """What a run needs, and why."""
 
@@ -71,6 +93,8 @@ class Estimate:
     """The card, if one is named."""
     timeline: Timeline | None = None
     """Every birth and release, when the step was run."""
+    suggestions: tuple[Suggestion, ...] = ()
+    """What one change would save, the most first; empty unless they were asked for."""
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the estimate as plain JSON types."""
@@ -88,6 +112,7 @@ class Estimate:
             "assumptions": list(self.assumptions),
             "versions": dict(self.versions),
             "engine": self.engine,
+            "suggestions": [_fields(each) | {"change": dict(each.change)} for each in self.suggestions],
         }
 
 
@@ -167,13 +192,19 @@ def _instant(timeline: Timeline, event: int) -> Instant:
     return Instant(phase=phase, module=storage.module, operation=storage.operation)
 
 
+def block_bytes(timeline: Timeline, run: Replay) -> dict[int, int]:
+    """Return the bytes of the block that holds each storage, by the event of its birth.
+
+    A block can be larger than was asked for: it is rounded, or what is left of it is too small to split off.
+    """
+    before = (0, *run.allocated_after)
+    steps = zip(timeline.events, pairwise(before), strict=False)  # a run that ended early has fewer
+    return {event: now - was for event, (was, now) in steps if event > 0}
+
+
 def _parts(timeline: Timeline, run: Replay) -> dict[str, int]:
     """Return the bytes of the blocks that are live at the peak, by category, none left out."""
-    before = (0, *run.allocated_after)
-    block = {}
-    for event, (was, now) in zip(timeline.events, pairwise(before), strict=False):
-        if event > 0:
-            block[event] = now - was
+    block = block_bytes(timeline, run)
     live: set[int] = set()
     for event in timeline.events[: run.peak_event + 1]:
         if event > 0:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
 from tunesmith.architecture import Architecture
+from tunesmith.errors import UnsupportedError
 from tunesmith.hardware import Gpu
 from tunesmith.memory.estimate import Traced
-from tunesmith.memory.ledger.layers import layers_of, with_layers
+from tunesmith.memory.ledger.layers import Layers, layers_of, with_layers
 from tunesmith.memory.ledger.unrolling import unrolling
 from tunesmith.recipe import Recipe
 
 Trace = Callable[[Architecture, Recipe, Gpu], Traced]
 """What runs a step and records it; tunesmith.memory.trace.trace, which needs PyTorch."""
+
+_SINGLE = re.compile(r"\d|layer|\[")
+"""What a pattern of names holds when it may tell layers apart."""
 
 
 def scaled_trace(architecture: Architecture, recipe: Recipe, gpu: Gpu, *, trace: Trace) -> Traced:
@@ -21,7 +26,7 @@ def scaled_trace(architecture: Architecture, recipe: Recipe, gpu: Gpu, *, trace:
 
     Raises UnsupportedError where the layers do not repeat, or single layers are chosen by the recipe.
     """
-    layers = layers_of(architecture)
+    layers = layers_for(architecture, recipe)
     few, more = (
         trace(with_layers(architecture, layers, count), recipe, gpu)
         for count in (layers.fewest, layers.fewest + layers.period)
@@ -39,3 +44,25 @@ def scaled_trace(architecture: Architecture, recipe: Recipe, gpu: Gpu, *, trace:
             f"All {layers.count} layers follow from traces of {layers.fewest} and {layers.fewest + layers.period}.",
         ),
     )
+
+
+def layers_for(architecture: Architecture, recipe: Recipe) -> Layers:
+    """Return how the layers repeat under *recipe*, which may train the last ones only.
+
+    Raises UnsupportedError where the layers do not repeat, or the recipe names single ones.
+    """
+    layers = layers_of(architecture)
+    named: list[str] = []
+    if recipe.adapter is not None:
+        targets = recipe.adapter.target_modules
+        named += [targets] if isinstance(targets, str) else targets or ()
+        named += [*recipe.adapter.modules_to_save, *(key for key in recipe.adapter.options if "layer" in key)]
+    if recipe.freeze is not None:
+        named += recipe.freeze.trainable or ()
+        layers = replace(layers, tail=max(layers.tail, recipe.freeze.last_n_layers or 0))
+    single = [name for name in named if _SINGLE.search(name)]
+    if single:
+        raise UnsupportedError(f"{single[0]} may mean single layers; all layers have to be traced.")
+    if layers.rounds < 2:
+        raise UnsupportedError(f"{architecture.name} has too few layers beside those that stand apart.")
+    return layers
