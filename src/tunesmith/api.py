@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -16,6 +18,7 @@ from tunesmith.report.words import LANGUAGES, inert
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from tunesmith.memory.answers import Question
     from tunesmith.memory.estimate import Estimate
 
 __all__ = [
@@ -42,10 +45,19 @@ REFERENCE_GPU = "A100-80GB"
 """The card whose kernels are assumed when a recipe names none."""
 
 
-def estimate(recipe: Recipe | Mapping[str, Any] | str | Path) -> Estimate:
+def estimate(
+    recipe: Recipe | Mapping[str, Any] | str | Path,
+    *,
+    engine: Literal["auto", "trace", "ledger"] = "auto",
+    timeline: bool = True,
+    suggest: bool = False,
+) -> Estimate:
     """Return what *recipe* needs on one GPU, exactly, without a GPU.
 
-    *recipe* is a Recipe, a mapping with its keys, or the path of a YAML or JSON file.
+    *recipe* is a Recipe, a mapping with its keys, or the path of a YAML or JSON file. ``auto`` takes the
+    answer that was given to the same question before, else runs the step of the whole model; ``trace``
+    always runs it; ``ledger`` runs a few layers and unrolls them to all. An answer from disk comes faster
+    without its *timeline*. With *suggest* it says what one change would save, each computed.
 
     >>> answer = estimate({"model": "HuggingFaceTB/SmolLM2-135M", "method": "lora", "sequence_length": 512})
     >>> answer.peak.allocated_bytes == sum(answer.parts.values())
@@ -61,17 +73,47 @@ def estimate(recipe: Recipe | Mapping[str, Any] | str | Path) -> Estimate:
         _LOG.warning("%s", warning)
     if chosen.hardware.world_size > 1 or chosen.sharding != "none":
         raise UnsupportedError(
-            f"sharding {chosen.sharding} over {chosen.hardware.world_size} cards: one card is estimated "
-            "so far. Set sharding: none, hardware.gpus: 1 and hardware.nodes: 1."
+            f"sharding {chosen.sharding} over {chosen.hardware.world_size} cards: one card is estimated so far. "
+            "Set sharding: none, hardware.gpus: 1 and hardware.nodes: 1."
         )
+    from tunesmith.memory.answers import Question, keep_answer, kept_answer
+
+    question = Question(
+        architecture=architecture,
+        recipe=chosen,
+        gpu=card,
+        kernels=card or find_gpu(REFERENCE_GPU),
+        engine="ledger" if engine == "ledger" else "trace",
+    )
+    if engine != "trace":
+        kept = kept_answer(question, timeline=timeline, suggested=suggest)
+        if kept is not None:
+            return kept if suggest else replace(kept, suggestions=())
+    known = kept_answer(question, timeline=True, suggested=False) if suggest and engine != "trace" else None
+    answer = _computed(question, known, suggest=suggest)
+    keep_answer(question, answer, suggested=suggest)
+    return answer
+
+
+def _computed(question: Question, known: Estimate | None, *, suggest: bool) -> Estimate:
+    """Return the answer to *question* by running the step, unless it is *known* but for its suggestions."""
     try:
         from tunesmith.memory.trace import trace
     except ModuleNotFoundError as error:
         raise MissingExtraError.of(error.name or "PyTorch", "memory") from error
     from tunesmith.memory.estimate import estimate_from
+    from tunesmith.memory.ledger import scaled_trace
+    from tunesmith.memory.suggestions import suggestions
 
-    traced = trace(architecture, chosen, card or find_gpu(REFERENCE_GPU))
-    return estimate_from(traced, model=architecture.name, recipe=chosen, gpu=card)
+    architecture, recipe, kernels = question.architecture, question.recipe, question.kernels
+    if known is None:
+        run = partial(scaled_trace, trace=trace) if question.engine == "ledger" else trace
+        traced = run(architecture, recipe, kernels)
+        known = estimate_from(traced, model=architecture.name, recipe=recipe, gpu=question.gpu)
+        known = replace(known, engine=question.engine)
+    if not suggest:
+        return known
+    return replace(known, suggestions=suggestions(architecture, recipe, kernels, known, trace=trace))
 
 
 def make_recipe(changes: Mapping[str, Any], *, path: str | Path | None = None) -> Recipe:

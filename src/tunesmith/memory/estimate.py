@@ -145,7 +145,9 @@ def estimate_from(traced: Traced, *, model: str, recipe: Recipe, gpu: Gpu | None
         reserved_bytes=free.reserved_bytes,
         process_bytes=free.reserved_bytes + context_bytes,
     )
-    fits, margin_bytes, notes = None, None, ()
+    fits: bool | None = None
+    margin_bytes: int | None = None
+    notes: tuple[str, ...] = ()
     if gpu is not None:
         fits, margin_bytes, notes = _fit(traced.timeline, peak, gpu, settings)
     return Estimate(

@@ -7,7 +7,6 @@ the allocator is replayed over it, so the figure is what ``estimate`` would say 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from tunesmith.architecture import Architecture
@@ -67,7 +66,7 @@ def candidates(recipe: Recipe) -> Iterator[_Candidate]:
     if not recipe.gradient_checkpointing:
         yield (
             {"gradient_checkpointing": True},
-            "Keep each layer's input only and compute the rest again: slower by about a third of the forward and backward.",
+            "Keep each layer's input only and compute the rest again: slower by about a third.",
             "只保留每层的输入，其余在反向传播时重算：速度约慢三分之一。",
         )
     yield from _methods(recipe)
@@ -113,7 +112,11 @@ def _methods(recipe: Recipe) -> Iterator[_Candidate]:
             "Frozen weights rest in 4 bits and are widened where they are used: slower, slightly less exact.",
             "冻结的权重以 4 位存放，用到时再展开：较慢，精度略低。",
         )
-    elif recipe.quantization is not None and recipe.quantization.bits == 4 and not recipe.quantization.double_quant:
+    elif (
+        recipe.quantization is not None
+        and recipe.quantization.bits == 4
+        and not recipe.quantization.double_quant
+    ):
         yield (
             {"quantization.double_quant": True},
             "The scales of the 4-bit weights are quantised once more.",
@@ -195,10 +198,3 @@ def _trace(architecture: Architecture, recipe: Recipe, gpu: Gpu, trace: Trace) -
         if (architecture.num_hidden_layers or _MAX_LAYERS) > _MAX_LAYERS // 4:
             raise
     return trace(architecture, recipe, gpu)
-
-
-def with_suggestions(
-    answer: Estimate, architecture: Architecture, recipe: Recipe, gpu: Gpu, *, trace: Trace
-) -> Estimate:
-    """Return *answer* with its suggestions filled in."""
-    return replace(answer, suggestions=suggestions(architecture, recipe, gpu, answer, trace=trace))

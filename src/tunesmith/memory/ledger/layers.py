@@ -98,7 +98,8 @@ def layers_of(architecture: Architecture) -> Layers:
         reason = f"{', '.join(refused)} ties them together" if refused else "their number is not stated once"
         raise UnsupportedError(f"the layers of {architecture.name} cannot be taken one by one: {reason}.")
     count = scope[named[0]]
-    if scope.get("mlp_only_layers") or (scope.get("use_sliding_window") and scope.get("max_window_layers", 0) < count):
+    windowed = scope.get("use_sliding_window") and (scope.get("max_window_layers") or 0) < count
+    if windowed or scope.get("mlp_only_layers") or scope.get("cross_attention_layers"):
         raise UnsupportedError(f"{architecture.name} sets single layers apart by their number.")
     period = _UNSTATED.get(str(scope.get("model_type", architecture.model_type)), 1)
     for key in _PERIODS:
@@ -152,7 +153,9 @@ def _lists(scope: Mapping[str, Any], count: int) -> list[str]:
     return [
         key
         for key, value in sorted(scope.items())
-        if isinstance(value, (list, str)) and len(value) == count and (isinstance(value, list) or "pattern" in key)
+        if isinstance(value, (list, str))
+        and len(value) == count
+        and (isinstance(value, list) or "pattern" in key)
     ]
 
 

@@ -31,7 +31,7 @@ def scaled_trace(architecture: Architecture, recipe: Recipe, gpu: Gpu, *, trace:
         trace(with_layers(architecture, layers, count), recipe, gpu)
         for count in (layers.fewest, layers.fewest + layers.period)
     )
-    rounds = layers.rounds
+    rounds, counts = layers.rounds, f"{layers.fewest} and {layers.fewest + layers.period}"
     timeline = unrolling(few.timeline, more.timeline, period=layers.period).timeline(rounds)
     return replace(
         few,
@@ -41,7 +41,7 @@ def scaled_trace(architecture: Architecture, recipe: Recipe, gpu: Gpu, *, trace:
         + rounds * (more.trainable_parameters - few.trainable_parameters),
         assumptions=(
             *few.assumptions,
-            f"All {layers.count} layers follow from traces of {layers.fewest} and {layers.fewest + layers.period}.",
+            f"All {layers.count} layers follow from traces of {counts}.",
         ),
     )
 

@@ -33,6 +33,8 @@ class _Event:
     age: int
     """For a release: how many storages of its kind were born earlier and live."""
     phase: int
+    bare: str
+    """Its module but for the number of the layer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +82,7 @@ def unrolling(few: Timeline, more: Timeline, *, period: int = 1) -> Unrolling:
 
     Raises UnsupportedError where the two do not differ by whole rounds of loops.
     """
-    kinds: dict[_Key | tuple[str, str, str], int] = {}
+    kinds: dict[_Key, int] = {}
     a, b = _events(few, kinds), _events(more, kinds)
     names = tuple(phase.name for phase in few.phases)
     if names != tuple(phase.name for phase in more.phases):
@@ -94,8 +96,7 @@ class _Side:
     def __init__(self, events: list[_Event]) -> None:
         self.events = events
         self.exact = [(e.kind if e.born else -e.kind) for e in events]
-        causes = [(e.born, e.phase, e.storage.operation, e.storage.category, _bare(e.storage.module)) for e in events]
-        self.loose = causes
+        self.loose = [(e.born, e.phase, e.storage.operation, e.storage.category, e.bare) for e in events]
 
     def __len__(self) -> int:
         return len(self.events)
@@ -162,16 +163,18 @@ def _said(side: _Side, index: int) -> str:
     if index >= len(side):
         return "the end"
     event = side.events[index]
-    return f"{'birth' if event.born else 'release'} of {event.storage.operation} in {event.storage.module or 'no module'}"
+    what = "birth" if event.born else "release"
+    return f"{what} of {event.storage.operation} in {event.storage.module or 'no module'}"
 
 
-def _events(timeline: Timeline, kinds: dict[_Key | tuple[str, str, str], int]) -> list[_Event]:
+def _events(timeline: Timeline, kinds: dict[_Key, int]) -> list[_Event]:
     """Return the events of *timeline*; equal kinds have equal numbers in every call with the same *kinds*."""
     phase_of = [number for number, p in enumerate(timeline.phases) for _ in range(p.end - p.start)]
     live: dict[int, list[int]] = {}
     kind_of: list[int] = []
-    for storage in timeline.storages:
-        key = (storage.bytes, storage.category, _bare(storage.module), storage.operation, storage.stream)
+    bare_of = [_bare(storage.module) for storage in timeline.storages]
+    for storage, bare in zip(timeline.storages, bare_of, strict=True):
+        key = (storage.bytes, storage.category, bare, storage.operation, storage.stream)
         kind_of.append(kinds.setdefault(key, len(kinds) + 1))
     events = []
     # What comes after the last phase is the teardown of the trace itself.
@@ -185,7 +188,11 @@ def _events(timeline: Timeline, kinds: dict[_Key | tuple[str, str, str], int]) -
             age = same.index(index) if len(same) < 2 or same[-1] != index else len(same) - 1
             rank = len(same) - 1 - age
             same.pop(age)
-        events.append(_Event(born=born, storage=storage, kind=kind, rank=rank, age=age, phase=phase))
+        events.append(
+            _Event(
+                born=born, storage=storage, kind=kind, rank=rank, age=age, phase=phase, bare=bare_of[index]
+            )
+        )
     return events
 
 
@@ -267,5 +274,9 @@ def _moved(storage: Storage, layers: int, count: int) -> Storage:
     if found:
         module = f"{module[: found.start()]}{int(found[0]) + layers}{module[found.end() :]}"
     return Storage(
-        bytes=count, category=storage.category, module=module, operation=storage.operation, stream=storage.stream
+        bytes=count,
+        category=storage.category,
+        module=module,
+        operation=storage.operation,
+        stream=storage.stream,
     )
