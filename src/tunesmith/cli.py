@@ -18,6 +18,7 @@ import shutil
 import sys
 import threading
 import traceback
+import warnings
 from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn, TextIO
@@ -79,7 +80,8 @@ def _estimate(own: Mapping[str, Any], changes: Mapping[str, Any]) -> int:
     lang = own["lang"]
     doing = {"en": "Running the training step without a GPU", "zh": "正在没有 GPU 的情况下运行训练步"}[lang]
     with _warnings_to(sys.stderr), _waiting(doing, _console(sys.stderr)), _chatter_held_back():
-        answer = api.estimate(recipe)
+        terminal = not own["json"]
+        answer = api.estimate(recipe, timeline=terminal or bool(files), suggest=terminal)
     for path in files:
         api.write(answer, path, lang=lang)
     if own["json"]:
@@ -342,7 +344,8 @@ def _chatter_held_back() -> Iterator[None]:
     """Keep what other libraries print from the user, unless something goes wrong that we cannot explain."""
     said = io.StringIO()
     try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             yield
     except (TunesmithError, KeyboardInterrupt):
         raise
