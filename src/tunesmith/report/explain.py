@@ -139,10 +139,8 @@ def explanation(estimate: Estimate, *, lang: str = "en") -> RenderableType:
     ]
     for each in derive(estimate, lang=lang):
         name = category_name(each.category, lang)
-        counted = t(
-            f"{each.storages:,} storages, {each.bytes:,} bytes",
-            f"{each.storages:,} 个存储，{each.bytes:,} 字节",
-        )
+        storages = "1 storage" if each.storages == 1 else f"{each.storages:,} storages"
+        counted = t(f"{storages}, {each.bytes:,} bytes", f"{each.storages:,} 个存储，{each.bytes:,} 字节")
         blocks.append(Text.assemble("\n", (name, "bold"), t(": ", "："), counted))
         blocks.append(Padding(Text("\n".join((each.why, *each.facts))), (0, 0, 0, 2)))
         blocks.append(Padding(_table(each.lines), (0, 0, 0, 2)))
@@ -269,8 +267,8 @@ def _above(estimate: Estimate, t: Tell) -> Text:
     most = f"{totals.reserved_bytes:,}"
     text.append(
         t(
-            f": {cached:,} bytes. Its segments hold {most} bytes at the most; what no tensor uses stays with it "
-            "for later requests that fit.\n",
+            f": {cached:,} bytes. Its segments hold {most} bytes at the most; what no tensor uses waits "
+            "there for later requests that fit.\n",
             f"：{cached:,} 字节。它的段最多占 {most} 字节；闲置部分留给以后的请求。\n",
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -50,7 +51,7 @@ def answer(estimate: Estimate, *, lang: str = "en") -> Group:
     groups = peak.alive_at_peak(estimate)
     if groups:
         blocks += ["", _alive(groups, lang, t)]
-    blocks += ["", _phases(estimate, lang, t), *_suggestions(estimate, lang, t)]
+    blocks += ["", _phases(estimate, lang, t), *_suggestions(estimate, t)]
     blocks += ["", _small_print(estimate, t)]
     return Group(*blocks)
 
@@ -263,20 +264,23 @@ def _small_print(estimate: Estimate, t: Tell) -> Text:
     return text
 
 
-def _suggestions(estimate: Estimate, lang: str, t: Tell) -> list[RenderableType]:
-    """Return the ranked one-change suggestions, where there are any."""
-    found = getattr(estimate, "suggestions", ())
-    if not found:
+def _suggestions(estimate: Estimate, t: Tell) -> list[RenderableType]:
+    """Return the one-change suggestions, the largest saving first, where there are any."""
+    if not estimate.suggestions:
         return []
     table = _table(
         t("one change", "只改一处"), t("saves GiB", "节省 GiB"), t("then", "之后"), "", right=(1, 2)
     )
-    for each in found:
-        change = ", ".join(f"{key}: {value}" for key, value in each.change.items())
-        table.add_row(
-            Text(inert(change)),
-            f"{each.saved_bytes / GIB:,.3f}",
-            f"{each.process_bytes / GIB:,.3f}",
-            Text(t("fits", "放得下") if each.fits else "", style="green"),
-        )
+    for each in estimate.suggestions:
+        change = ", ".join(f"{key}: {_value(value)}" for key, value in each.change.items())
+        fits = {True: t("fits", "放得下"), False: t("does not fit", "放不下"), None: ""}[each.fits]
+        name = Text.assemble(inert(change), "\n", (inert(t(each.reason, each.reason_zh)), "dim"))
+        style = "green" if each.fits else ""
+        saved = f"{each.saved_bytes / GIB:,.3f}"
+        table.add_row(name, saved, f"{each.process_bytes / GIB:,.3f}", Text(fits, style=style))
     return ["", table]
+
+
+def _value(value: object) -> str:
+    """Return *value* as it is written in a recipe."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)

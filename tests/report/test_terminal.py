@@ -1,0 +1,162 @@
+"""The answer on a terminal: golden screens, and nothing that a stranger's name could do to it.
+
+Golden files are rewritten by TUNESMITH_REWRITE_GOLDEN=1, and then read by whoever changed them.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console, RenderableType
+
+from tunesmith.memory.allocator import PhaseMemory
+from tunesmith.memory.estimate import Estimate, Instant, Suggestion
+from tunesmith.report.explain import explanation
+from tunesmith.report.folklore import beside
+from tunesmith.report.terminal import Bar, answer, folded
+from tunesmith.report.words import CATEGORY_NAMES
+from tunesmith.units import MIB
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "terminal"
+Made = Callable[..., Estimate]
+
+
+def screen(
+    shown: RenderableType, *, width: int = 100, terminal: bool = False, encoding: str = "utf-8"
+) -> str:
+    """Return what is printed, without the blanks at the ends of lines."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace", newline="\n")
+    Console(
+        file=stream, width=width, force_terminal=terminal, color_system="standard" if terminal else None
+    ).print(shown)
+    stream.flush()
+    text = stream.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def assert_golden(name: str, text: str) -> None:
+    """Compare with, or rewrite, the golden file."""
+    if os.environ.get("TUNESMITH_REWRITE_GOLDEN"):
+        (GOLDEN / name).write_text(text, encoding="utf-8")
+    assert text == (GOLDEN / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_an_answer_that_fits_is_one_known_screen(made: Made, lang: str) -> None:
+    """A run that fits prints the screen of the golden file, in both languages."""
+    assert_golden(f"fits.{lang}.txt", screen(answer(made(), lang=lang)))
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_an_answer_that_does_not_fit_says_what_is_missing(made: Made, lang: str) -> None:
+    """A run that is too large for its card says so first, with the bytes that are missing."""
+    estimate = replace(made("T4-16GB"), fits=False, margin_bytes=-3 << 30)
+    first = "\n".join(screen(answer(estimate, lang=lang)).splitlines()[:3])
+    assert ("3.00 GiB are missing" if lang == "en" else "还差 3.00 GiB") in first
+
+
+def test_an_answer_without_a_card_names_none(made: Made) -> None:
+    """Without a card the need is told, and how to name a card."""
+    text = screen(answer(made(None)))
+    assert "no card is named (--gpu NAME)" in text
+    assert "GiB of" not in text
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_every_part_is_explained_in_a_known_screen(made: Made, lang: str) -> None:
+    """The derivation prints the screen of the golden file, in both languages."""
+    assert_golden(f"explain.{lang}.txt", screen(explanation(made(), lang=lang)))
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_folklore_is_a_known_screen(made: Made, lang: str) -> None:
+    """The folk formulas print the screen of the golden file, in both languages."""
+    assert_golden(f"folklore.{lang}.txt", screen(beside(made(), lang=lang)))
+
+
+def test_no_line_is_wider_than_the_terminal(made: Made) -> None:
+    """At 80 columns and at 100, no line is cut or runs over."""
+    for width in (80, 100):
+        for lang in ("en", "zh"):
+            text = screen(answer(made(model="x" * 300), lang=lang), width=width)
+            assert max(map(len, text.splitlines())) <= width
+
+
+def test_without_unicode_bars_are_made_of_number_signs(made: Made) -> None:
+    """On a terminal that cannot show blocks, bars and rules are ASCII."""
+    text = screen(answer(made()), encoding="ascii")
+    assert "####" in text and "█" not in text and "─" not in text
+
+
+HOSTILE = "evil\x1b[31m\x07\r\n[red]‮<script>\u2028[/nope] %s \x9b2J"
+
+
+def test_a_strangers_names_are_inert(made: Made) -> None:
+    """Escapes, breaks, bidi marks and markup in names are shown as text, on a terminal too."""
+    estimate = replace(
+        made(model=HOSTILE),
+        peak_at=Instant(phase=HOSTILE, module=HOSTILE, operation=HOSTILE),
+        assumptions=(HOSTILE,),
+        versions={"torch": HOSTILE},
+        engine=HOSTILE,
+    )
+    for terminal in (False, True):
+        text = screen(answer(estimate), terminal=terminal, width=400)
+        assert "[red]" in text
+        assert "evil\\x1b[31m\\x07\\r\\n" in text
+        for harm in ("\x1b[31m\x07", "\x07", "\r", "‮", "\u2028", "\x9b"):
+            assert harm not in text
+
+
+@given(share=st.floats(-1, 2, allow_nan=False), cells=st.integers(1, 60))
+def test_a_bar_is_as_wide_as_it_says(share: float, cells: int) -> None:
+    """Whatever the share, a bar takes its cells and no more."""
+    console = Console(file=io.StringIO(), width=80)
+    (segment,) = Bar(share, cells=cells).__rich_console__(console, console.options)
+    assert segment.cell_length == cells  # type: ignore[union-attr]
+
+
+def test_micro_batches_are_folded_into_one_line() -> None:
+    """Hundreds of micro-batches make one line a kind: the highest peak, the last end."""
+    phases = [
+        PhaseMemory(
+            name=f"step1.{i}.forward", allocated_peak_bytes=i, allocated_end_bytes=9 - i, reserved_bytes=i
+        )
+        for i in range(9)
+    ]
+    merged = PhaseMemory(
+        name="step1.substep", allocated_peak_bytes=99, allocated_end_bytes=99, reserved_bytes=99
+    )
+    ((name, phase),) = folded([*phases, merged])
+    assert (name, phase.allocated_peak_bytes, phase.allocated_end_bytes) == ("step1.*.forward", 8, 1)
+
+
+def test_suggestions_are_shown_with_what_they_cost(made: Made) -> None:
+    """Each change is shown with what it saves, what is needed then, and why."""
+    each = Suggestion(
+        change={"gradient_checkpointing": True},
+        allocated_bytes=1,
+        reserved_bytes=2,
+        process_bytes=512 * MIB,
+        saved_bytes=256 * MIB,
+        fits=True,
+        reason="Keep less.",
+        reason_zh="少存一些。",
+    )
+    estimate = replace(made(), suggestions=(each,))
+    assert "gradient_checkpointing: true" in screen(answer(estimate))
+    assert "Keep less." in screen(answer(estimate)) and "少存一些。" in screen(answer(estimate, lang="zh"))
+
+
+def test_every_category_has_a_chinese_name() -> None:
+    """No category is left untranslated."""
+    from tunesmith.memory.timeline import CATEGORIES
+
+    assert list(CATEGORY_NAMES) == list(CATEGORIES)
