@@ -5,10 +5,12 @@ Its Python code is run as it is; only what would launch a kernel or ask the driv
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib
 from typing import Any
 
+import bitsandbytes as bnb
 import bitsandbytes.functional as bnb_functional
 import bitsandbytes.optim.optimizer as bnb_optimizer
 import torch
@@ -28,6 +30,7 @@ def patches() -> list[Patch]:
         (bnb_functional, "optimizer_update_32bit", nothing),
         (bnb_functional, "optimizer_update_8bit_blockwise", nothing),
         (bnb_optimizer, "sync_gpu", nothing),
+        (bnb.nn.Params4bit, "__deepcopy__", _copied),
     ]
 
 
@@ -43,7 +46,9 @@ class Gemm4bit:
         self._ops._gpu_dispatch_props = lambda _: (multiprocessors, *compute_capability)
         self._ops._dequantize_4bit_impl = self._ops._dequantize_blockwise_impl = _Nothing()
 
-    def __call__(self, left: torch.Tensor, weight: torch.Tensor, shape: Any, *args: Any, **kwargs: Any) -> Any:
+    def __call__(
+        self, left: torch.Tensor, weight: torch.Tensor, shape: Any, *args: Any, **kwargs: Any
+    ) -> Any:
         """Return the product, having allocated what the card would."""
         inner = left.shape[-1]
         rows = left.numel() // inner
@@ -72,6 +77,14 @@ def _cuda_ops() -> Any:
     finally:
         if lacks:
             del torch._C._cuda_getCurrentRawStream
+
+
+def _copied(weight: Any, memo: dict[int, Any]) -> Any:
+    """Return a deep copy of a 4-bit weight; its own way starts on the CPU, whence no tensor becomes meta."""
+    copied = torch.Tensor._make_subclass(type(weight), weight.detach().clone(), weight.requires_grad)
+    copied.__dict__.update(weight.__dict__)
+    copied.quant_state = copy.deepcopy(weight.quant_state, memo)
+    return copied
 
 
 def _get_paged(*shape: int, dtype: torch.dtype = torch.float32, device: Any = None) -> torch.Tensor:

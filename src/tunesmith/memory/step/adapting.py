@@ -36,9 +36,13 @@ UNFAITHFUL: Final = {
     "FROD": "it decomposes the values of all weights together into sparse tensors",
     "MULTITASK_PROMPT_TUNING": "each batch must carry task_ids, which no trainer here passes",
     "POLY": "each batch must carry task_ids, which no trainer here passes",
+    "SHIRA": "it draws at random which values of the weights learn",
     "XLORA": "it mixes adapters that were trained and saved before",
 }
 """Adapter types that a run without weights and data cannot reproduce, and why."""
+
+CACHED_PREFIXES: Final = ("PREFIX_TUNING", "CARTRIDGE")
+"""Adapter types that reach every layer through its cache, which checkpointing switches off."""
 
 
 def adapt(model: PreTrainedModel, recipe: Recipe, device: torch.device) -> Iterator[tuple[str, nn.Module]]:
@@ -85,6 +89,16 @@ def _attach(model: PreTrainedModel, recipe: Recipe) -> Any:
     kind = adapter.peft_type
     if kind in UNFAITHFUL:
         raise UnsupportedError(f"adapter.peft_type {kind}: {UNFAITHFUL[kind]}. Choose another, e.g. LORA.")
+    if kind in CACHED_PREFIXES and recipe.gradient_checkpointing:
+        raise RecipeError(
+            f"gradient_checkpointing: given true with adapter.peft_type {kind}, expected false: it reaches "
+            "the layers through a cache, which checkpointing switches off. Set gradient_checkpointing: false."
+        )
+    if kind == "ADAPTION_PROMPT" and recipe.trainer == "sft":
+        raise RecipeError(
+            "trainer: given sft with adapter.peft_type ADAPTION_PROMPT, which hides the fused LM head that "
+            "trl.SFTTrainer calls. Set trainer: trainer, or choose another adapter."
+        )
     arguments = {**_required(kind, model), **adapter.arguments()}
     try:
         config = peft.PEFT_TYPE_TO_CONFIG_MAPPING[peft.PeftType(kind)](task_type="CAUSAL_LM", **arguments)

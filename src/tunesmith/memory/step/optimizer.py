@@ -34,7 +34,7 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     A plain loop hands over all parameters in one group, as PyTorch's examples do.
     """
     trainable = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    if not trainable:
+    if not sum(p.numel() for _, p in trainable):
         raise RecipeError(
             f"method {recipe.method}: given choices that train no parameter, expected at least one. "
             "Name what learns: adapter.target_modules, adapter.options or freeze.trainable."
@@ -81,7 +81,7 @@ def _handled(name: str, model: nn.Module) -> tuple[type[torch.optim.Optimizer], 
     )
     try:
         kind, kwargs = handler(context)
-    except ImportError as error:
+    except (ImportError, ValueError) as error:  # transformers says with either what to install
         raise MissingExtraError(f"optim {name}: {error}") from error
     return kind, kwargs
 
