@@ -76,7 +76,7 @@ wheel: $(INSTALLED)
 	@.ci/wheel $(BIN)/python
 
 accuracy: $(INSTALLED)
-	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python benchmarks/accuracy.py --rows benchmarks/rows/*.jsonl --write docs/accuracy.md
 
 docs: $(INSTALLED)
 	$(BIN)/python docs/generate.py

@@ -58,7 +58,7 @@ BANNED_METHODS = {"extractall", "unsafe_load", "full_load"}
 STARTSWITH_ON_PATHS_ALLOWED = {
     "architecture/loading.py": "tells a path from a Hub id by its spelling; nothing is opened because of it",
 }
-"""Files where startswith(), which is no way to contain a path, meets text that may be one; and why it is safe."""
+"""Files where startswith(), which cannot contain a path, meets text that may be one; and why it is safe."""
 
 FLOORS = {"torch": (2, 10), "transformers": (5, 3), "jinja2": (3, 1, 6)}
 """Releases below these have holes that a stranger's file can use, or lack what the engine runs."""
