@@ -88,11 +88,18 @@ def estimate(
     if engine != "trace":
         kept = kept_answer(question, timeline=timeline, suggested=suggest)
         if kept is not None:
-            return kept if suggest else replace(kept, suggestions=())
+            return replace(kept, suggestions=kept.suggestions if suggest else (), view=_view)
     known = kept_answer(question, timeline=True, suggested=False) if suggest and engine != "trace" else None
     answer = _computed(question, known, suggest=suggest)
     keep_answer(question, answer, suggested=suggest)
-    return answer
+    return replace(answer, view=_view)
+
+
+def _view(estimate: Estimate) -> str:
+    """Return *estimate* as a notebook shows it."""
+    from tunesmith.report.notebook import notebook_html
+
+    return notebook_html(estimate)
 
 
 def _computed(question: Question, known: Estimate | None, *, suggest: bool) -> Estimate:

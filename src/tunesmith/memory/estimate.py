@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -91,10 +91,16 @@ class Estimate:
     """``trace``: the step was run; ``ledger``: a closed form, fitted to traces, was evaluated."""
     gpu: Gpu | None = None
     """The card, if one is named."""
-    timeline: Timeline | None = None
+    timeline: Timeline | None = field(default=None, repr=False)
     """Every birth and release, when the step was run."""
     suggestions: tuple[Suggestion, ...] = ()
     """What one change would save, the most first; empty unless they were asked for."""
+    view: Callable[[Estimate], str] | None = field(default=None, repr=False, compare=False)
+    """How notebooks show it. The API hands it in, because drawings lie in a layer that memory may not import."""
+
+    def _repr_html_(self) -> str | None:
+        """Return the estimate as a notebook shows it; None, for its plain text, without a view."""
+        return None if self.view is None else self.view(self)
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the estimate as plain JSON types."""
