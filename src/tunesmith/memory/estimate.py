@@ -96,7 +96,7 @@ class Estimate:
     suggestions: tuple[Suggestion, ...] = ()
     """What one change would save, the most first; empty unless they were asked for."""
     view: Callable[[Estimate], str] | None = field(default=None, repr=False, compare=False)
-    """How notebooks show it. The API hands it in, because drawings lie in a layer that memory may not import."""
+    """How notebooks show it; the API hands it in, for drawings lie in a layer that memory may not import."""
 
     def _repr_html_(self) -> str | None:
         """Return the estimate as a notebook shows it; None, for its plain text, without a view."""
@@ -190,7 +190,10 @@ def _fit(
     if limited.out_of_memory is not None:
         return False, margin, ()
     left = gpu.memory_bytes - (gpu.context_bytes or 0) - limited.reserved_bytes
-    note = f"It fits only because the allocator gives cached memory back {limited.retries} times, which costs time."
+    note = (
+        f"It fits only because the allocator gives cached memory back {limited.retries} times, "
+        "which costs time."
+    )
     return True, left, (note,)
 
 

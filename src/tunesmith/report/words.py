@@ -70,8 +70,18 @@ def phase_name(phase: str, lang: str) -> str:
     >>> phase_name("step2.backward", "zh")
     'step2.backward（反向）'
     """
-    word = _MOMENTS.get(phase.rpartition(".")[2]) if lang == "zh" else None
-    return f"{phase}（{word}）" if word else phase
+    moment = phase.rpartition(".")[2]
+    word = moment_name(moment, lang)
+    return phase if word == moment else f"{phase}（{word}）"
+
+
+def moment_name(moment: str, lang: str) -> str:
+    """Return the last word of a phase's name in *lang*, where there is room for no more.
+
+    >>> moment_name("backward", "zh")
+    '反向'
+    """
+    return _MOMENTS.get(moment, moment) if lang == "zh" else moment
 
 
 def inert(text: str, limit: int = 200) -> str:
