@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 LOWER_PRECISION: Final = frozenset(
     "conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d convolution prelu addmm addmv "
     "addr matmul __matmul__ __rmatmul__ einsum mm mv linalg_vecdot linear addbmm baddbmm bmm chain_matmul multi_dot "
-    "lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell scaled_dot_product_attention _grouped_mm".split()
+    "lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell scaled_dot_product_attention".split()
 )
 # AT_FORALL_FP32.
 FLOAT32: Final = frozenset(

@@ -6,28 +6,56 @@ given back.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
+import transformers
 from torch import nn
+from transformers import (
+    CONFIG_MAPPING,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoModelForMaskedLM,
+    AutoModelForSeq2SeqLM,
+    BitsAndBytesConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 from transformers.core_model_loading import dot_natural_key
-from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 from transformers.quantizers import AutoHfQuantizer
 
 from tunesmith.architecture import Architecture
+from tunesmith.errors import UnsupportedError
 from tunesmith.recipe import Quantization, Recipe
 
+AUTO_CLASSES = (
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoModelForMaskedLM,
+    AutoModelForSeq2SeqLM,
+)
+"""Heads that can be trained on tokens, in the order in which they are looked for."""
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
 
 def build(architecture: Architecture, recipe: Recipe) -> PreTrainedModel:
-    """Return the model with every parameter on the meta device, quantised layers in place but empty."""
-    config = AutoConfig.for_model(architecture.model_type, **_without_model_type(architecture))
+    """Return the model with every parameter on the meta device, quantised layers in place but empty.
+
+    Its class is the one config.json names, or the first head of AUTO_CLASSES that transformers has.
+
+    Raises UnsupportedError when the installed transformers has no language model of this type.
+    """
+    config = _config(architecture)
     config.use_cache = False
-    kernel = recipe.attn_implementation
+    known = [auto for auto in AUTO_CLASSES if type(config) in auto._model_mapping]
+    named = architecture.config.get("architectures") or ()
+    auto = next((auto for auto in known if auto._model_mapping[type(config)].__name__ in named), None)
+    if not known:
+        raise UnsupportedError(
+            f"model_type {architecture.model_type!r} has no language model in transformers {transformers.__version__}. "
+            "Name a model with a causal, masked, sequence-to-sequence or image-text head."
+        )
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(
-            config, dtype=DTYPES[recipe.precision.weights], attn_implementation=kernel
+        model = (auto or known[0]).from_config(
+            config, dtype=DTYPES[recipe.precision.weights], attn_implementation=recipe.attn_implementation
         )
     if recipe.quantization is not None:
         quantizer = AutoHfQuantizer.from_config(_bnb_config(recipe.quantization))
@@ -35,6 +63,17 @@ def build(architecture: Architecture, recipe: Recipe) -> PreTrainedModel:
         model.hf_quantizer = quantizer
         quantizer.postprocess_model(model)
     return model
+
+
+def _config(architecture: Architecture) -> PreTrainedConfig:
+    """Return transformers' config of this type, from a mapping that has passed our own parser."""
+    kind = architecture.model_type
+    if kind not in CONFIG_MAPPING:
+        raise UnsupportedError(
+            f"model_type {kind!r} is not known to transformers {transformers.__version__}, so nothing can be run. "
+            "Upgrade transformers, or name a model of a known type; remote code is never run."
+        )
+    return CONFIG_MAPPING[kind].from_dict(architecture.to_dict())
 
 
 def load(model: PreTrainedModel, dtype: torch.dtype, device: torch.device) -> None:
@@ -85,12 +124,6 @@ def _bnb_config(quantization: Quantization) -> BitsAndBytesConfig:
         bnb_4bit_use_double_quant=quantization.double_quant,
         bnb_4bit_compute_dtype=DTYPES[quantization.compute_dtype],
     )
-
-
-def _without_model_type(architecture: Architecture) -> dict[str, Any]:
-    config = architecture.to_dict()
-    config.pop("model_type", None)
-    return config
 
 
 def _owner(model: nn.Module, name: str) -> tuple[nn.Module, str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 
 import torch
 from torch import nn
 
 from tunesmith.architecture import Architecture
-from tunesmith.errors import UnsupportedError
+from tunesmith.errors import TunesmithError, UnsupportedError
 from tunesmith.hardware import Gpu
 from tunesmith.memory import loading, step
 from tunesmith.memory.estimate import Traced
@@ -31,7 +33,8 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
             f"{gpu.name} is not a CUDA card; PyTorch's CUDA allocator, which is replayed here, does not run on it. "
             "Name a CUDA card, e.g. --gpu A100-80GB."
         )
-    model = loading.build(architecture, recipe)
+    with _what_fails_is_unsupported(architecture):
+        model = loading.build(architecture, recipe)
     head, parameters = model.get_output_embeddings(), sum(p.numel() for p in model.parameters())
     device = torch.device("meta")
     recorder = Recorder(
@@ -42,7 +45,7 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
     )
     labels = _Labels(recorder)
     trainable = 0
-    with cuda_behaviour(gpu) as functions, recorder:
+    with _what_fails_is_unsupported(architecture), cuda_behaviour(gpu) as functions, recorder:
         recorder.name_modules(model, head=head)
         for moment in step.run(model, recipe, device):
             recorder.end_phase(moment.moment)
@@ -59,6 +62,20 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
     )
 
 
+@contextmanager
+def _what_fails_is_unsupported(architecture: Architecture) -> Iterator[None]:
+    """Turn what a library raises while it runs a stranger's model into an answer: no number, and why."""
+    try:
+        yield
+    except TunesmithError:
+        raise
+    except Exception as error:
+        raise UnsupportedError(
+            f"{architecture.name or architecture.model_type}: the libraries cannot run this step, so there is no "
+            f"figure for it. {type(error).__name__}: {error}"
+        ) from error
+
+
 def _assumptions(architecture: Architecture, kernels: set[str], recipe: Recipe, gpu: Gpu) -> list[str]:
     """Return what the trace took for granted, one sentence each."""
     said = [
@@ -71,6 +88,10 @@ def _assumptions(architecture: Architecture, kernels: set[str], recipe: Recipe, 
         said.append("Key and value heads are repeated for the memory-efficient kernel, which this card runs.")
     if gpu.compute_capability is not None and gpu.compute_capability >= (9, 0) and "flash" in kernels:
         said.append("PyTorch may choose cuDNN's attention on this card; its workspace is not known and left out.")
+    if "quantization_config" in architecture.config:
+        said.append(f"Weights are loaded in {recipe.precision.weights}, not in the checkpoint's own quantised form.")
+    if {"vision_config", "audio_config"} & set(architecture.config):
+        said.append("Batches hold text only; no images or sound.")
     if architecture.num_experts:
         said.append("Tokens are routed to experts evenly.")
     if recipe.optim.startswith("paged_"):
