@@ -19,7 +19,7 @@ import sys
 import threading
 import traceback
 import warnings
-from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
+from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn, TextIO
 
@@ -33,7 +33,7 @@ FITS, DOES_NOT_FIT, MISTAKE, BUG, INTERRUPTED, UNREAD = 0, 1, 2, 70, 130, 141
 """Exit codes; the last three as in sysexits.h and in shells after SIGINT and SIGPIPE."""
 
 _COLUMNS: Final = 100
-_OWN: Final = ("recipe", "lang", "json", "explain", "folklore", "timeline", "snapshot")
+_OWN: Final = ("recipe", "json", "suggest", "explain", "folklore", "timeline", "snapshot", "engine", "lang")
 """Options that are no keys of a recipe."""
 _FILES: Final = ("timeline", "snapshot")
 
@@ -77,11 +77,12 @@ def _estimate(own: Mapping[str, Any], changes: Mapping[str, Any]) -> int:
         if own[kind] is not None:
             api.check_output(own[kind], kind=kind)
     recipe = api.make_recipe(changes, path=own["recipe"])
+    needs_timeline = bool(files) or not own["json"]  # text tells what is alive at the peak
+    suggest = not own["json"] if own["suggest"] is None else own["suggest"]
     lang = own["lang"]
     doing = {"en": "Running the training step without a GPU", "zh": "正在没有 GPU 的情况下运行训练步"}[lang]
     with _warnings_to(sys.stderr), _waiting(doing, _console(sys.stderr)), _chatter_held_back():
-        terminal = not own["json"]
-        answer = api.estimate(recipe, timeline=terminal or bool(files), suggest=terminal)
+        answer = api.estimate(recipe, engine=own["engine"], timeline=needs_timeline, suggest=suggest)
     for path in files:
         api.write(answer, path, lang=lang)
     if own["json"]:
@@ -203,6 +204,19 @@ def _add_own(parser: ArgumentParser, zh: bool) -> None:
         "write PyTorch's memory snapshot: .pickle",
         "写出 PyTorch 的显存快照：.pickle",
         metavar="FILE",
+    )
+    add(
+        "--suggest",
+        "compute what one change would save; text does, JSON does not unless asked",
+        "计算只改一处能省多少；文字输出默认计算，JSON 默认不算",
+        action=BooleanOptionalAction,
+    )
+    add(
+        "--engine",
+        "trace runs every layer, ledger a few and unrolls them, auto answers from disk where it can [auto]",
+        "trace 运行每一层；ledger 只运行几层再展开；auto 能用磁盘上的答案就用 [auto]",
+        choices=("auto", "trace", "ledger"),
+        default="auto",
     )
     add("--lang", "language of the text", "文字的语言", choices=api.LANGUAGES, default="zh" if zh else "en")
 
