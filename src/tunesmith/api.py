@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tunesmith.architecture import Architecture, load_architecture
 from tunesmith.errors import ArchitectureError, MissingExtraError, UnsupportedError
+from tunesmith.hardware import Gpu
 from tunesmith.hardware import gpu as find_gpu
 from tunesmith.recipe import Flag, Recipe, flags, read_recipe, with_changes
 from tunesmith.report.words import LANGUAGES, inert
@@ -31,6 +32,8 @@ __all__ = [
     "inert",
     "make_recipe",
     "show",
+    "show_suggestions",
+    "suggest",
     "write",
 ]
 
@@ -73,18 +76,12 @@ def estimate(
         _LOG.warning("%s", warning)
     if chosen.hardware.world_size > 1 or chosen.sharding != "none":
         raise UnsupportedError(
-            f"sharding {chosen.sharding} over {chosen.hardware.world_size} cards: one card is estimated so far. "
-            "Set sharding: none, hardware.gpus: 1 and hardware.nodes: 1."
+            f"sharding {chosen.sharding} over {chosen.hardware.world_size} cards: one card is estimated "
+            "so far. Set sharding: none, hardware.gpus: 1 and hardware.nodes: 1."
         )
-    from tunesmith.memory.answers import Question, keep_answer, kept_answer
+    from tunesmith.memory.answers import keep_answer, kept_answer
 
-    question = Question(
-        architecture=architecture,
-        recipe=chosen,
-        gpu=card,
-        kernels=card or find_gpu(REFERENCE_GPU),
-        engine="ledger" if engine == "ledger" else "trace",
-    )
+    question = _question(architecture, chosen, card, "ledger" if engine == "ledger" else "trace")
     if engine != "trace":
         kept = kept_answer(question, timeline=timeline, suggested=suggest)
         if kept is not None:
@@ -100,6 +97,26 @@ def _view(estimate: Estimate) -> str:
     from tunesmith.report.notebook import notebook_html
 
     return notebook_html(estimate)
+
+
+def suggest(answer: Estimate) -> Estimate:
+    """Return *answer* with what one change to its recipe would save, each change computed, the best first."""
+    from tunesmith.memory.answers import keep_answer, kept_answer
+
+    question = _question(load_architecture(answer.recipe.model), answer.recipe, answer.gpu, answer.engine)
+    kept = kept_answer(question, timeline=False, suggested=True)
+    if kept is not None:
+        return replace(answer, suggestions=kept.suggestions)
+    suggested = _computed(question, answer, suggest=True)
+    keep_answer(question, suggested, suggested=True)
+    return suggested
+
+
+def _question(architecture: Architecture, recipe: Recipe, card: Gpu | None, engine: str) -> Question:
+    from tunesmith.memory.answers import Question
+
+    kernels = card or find_gpu(REFERENCE_GPU)
+    return Question(architecture=architecture, recipe=recipe, gpu=card, kernels=kernels, engine=engine)
 
 
 def _computed(question: Question, known: Estimate | None, *, suggest: bool) -> Estimate:
@@ -159,6 +176,13 @@ def show(
     if folklore:
         blocks += ["", beside(estimate, _known_architecture(estimate.recipe), lang=lang)]
     return Group(*blocks)
+
+
+def show_suggestions(answer: Estimate, *, lang: str = "en") -> RenderableType:
+    """Return the suggestions of *answer* as text for a terminal; nothing where there are none."""
+    from tunesmith.report.terminal import changes
+
+    return changes(answer, lang=lang)
 
 
 def _known_architecture(recipe: Recipe) -> Architecture | None:

@@ -23,7 +23,7 @@ from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, RawDescrip
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from tunesmith import __version__, api
@@ -36,6 +36,8 @@ _COLUMNS: Final = 100
 _OWN: Final = ("recipe", "json", "suggest", "explain", "folklore", "timeline", "snapshot", "engine", "lang")
 """Options that are no keys of a recipe."""
 _FILES: Final = ("timeline", "snapshot")
+_RUNNING: Final = {"en": "Running the training step without a GPU", "zh": "正在没有 GPU 的情况下运行训练步"}
+_COMPARING: Final = {"en": "Computing what one change would save", "zh": "正在计算只改一处能省多少"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,22 +79,22 @@ def _estimate(own: Mapping[str, Any], changes: Mapping[str, Any]) -> int:
         if own[kind] is not None:
             api.check_output(own[kind], kind=kind)
     recipe = api.make_recipe(changes, path=own["recipe"])
-    needs_timeline = bool(files) or not own["json"]  # text tells what is alive at the peak
-    suggest = not own["json"] if own["suggest"] is None else own["suggest"]
-    lang = own["lang"]
-    doing = {"en": "Running the training step without a GPU", "zh": "正在没有 GPU 的情况下运行训练步"}[lang]
-    with _warnings_to(sys.stderr), _waiting(doing, _console(sys.stderr)), _chatter_held_back():
-        answer = api.estimate(recipe, engine=own["engine"], timeline=needs_timeline, suggest=suggest)
+    lang, text = own["lang"], not own["json"]
+    suggest = text if own["suggest"] is None else own["suggest"]
+    with _at_work(_RUNNING[lang]):
+        answer = api.estimate(
+            recipe, engine=own["engine"], timeline=text or bool(files), suggest=suggest and not text
+        )
     for path in files:
         api.write(answer, path, lang=lang)
-    if own["json"]:
-        sys.stdout.write(json.dumps(answer.to_mapping(), allow_nan=False) + "\n")
+    if text:
+        _print(api.show(answer, lang=lang, explain=own["explain"], folklore=own["folklore"]))
+        if suggest:  # after the answer, which need not wait for it
+            with _at_work(_COMPARING[lang]):
+                answer = api.suggest(answer)
+            _print(api.show_suggestions(answer, lang=lang))
     else:
-        shown = api.show(answer, lang=lang, explain=own["explain"], folklore=own["folklore"])
-        console = _console(sys.stdout)
-        with console.capture() as captured:
-            console.print(shown)
-        sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+        sys.stdout.write(json.dumps(answer.to_mapping(), allow_nan=False) + "\n")
     return DOES_NOT_FIT if answer.fits is False else FITS
 
 
@@ -311,10 +313,26 @@ def _console(stream: TextIO) -> Console:
     return console
 
 
+def _print(shown: RenderableType) -> None:
+    """Print *shown* on standard output, without blanks at the ends of lines."""
+    console = _console(sys.stdout)
+    with console.capture() as captured:
+        console.print(shown)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+    sys.stdout.flush()
+
+
 def _tell_error(message: str) -> None:
     """Print *message* on standard error, without what a terminal would obey."""
     lines = (api.inert(line, 2000) for line in message.splitlines())
     sys.stderr.write("tunesmith: " + "\n".join(lines) + "\n")
+
+
+@contextlib.contextmanager
+def _at_work(doing: str) -> Iterator[None]:
+    """Say *doing* if it takes long, let our own warnings through, and hold back those of others."""
+    with _warnings_to(sys.stderr), _waiting(doing, _console(sys.stderr)), _chatter_held_back():
+        yield
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from tunesmith.memory.allocator import PhaseMemory
 from tunesmith.memory.estimate import Estimate, Instant, Suggestion
 from tunesmith.report.explain import explanation
 from tunesmith.report.folklore import beside
-from tunesmith.report.terminal import Bar, answer, folded
+from tunesmith.report.terminal import Bar, answer, changes, folded
 from tunesmith.report.words import CATEGORY_NAMES
 from tunesmith.units import MIB
 
@@ -151,8 +151,9 @@ def test_suggestions_are_shown_with_what_they_cost(made: Made) -> None:
         reason_zh="少存一些。",
     )
     estimate = replace(made(), suggestions=(each,))
-    assert "gradient_checkpointing: true" in screen(answer(estimate))
-    assert "Keep less." in screen(answer(estimate)) and "少存一些。" in screen(answer(estimate, lang="zh"))
+    assert "gradient_checkpointing: true" in screen(changes(estimate))
+    assert "Keep less." in screen(changes(estimate)) and "少存一些。" in screen(changes(estimate, lang="zh"))
+    assert screen(changes(made())).strip() == ""
 
 
 def test_every_category_has_a_chinese_name() -> None:

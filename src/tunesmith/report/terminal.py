@@ -51,9 +51,31 @@ def answer(estimate: Estimate, *, lang: str = "en") -> Group:
     groups = peak.alive_at_peak(estimate)
     if groups:
         blocks += ["", _alive(groups, lang, t)]
-    blocks += ["", _phases(estimate, lang, t), *_suggestions(estimate, t)]
-    blocks += ["", _small_print(estimate, t)]
+    blocks += ["", _phases(estimate, lang, t), "", _small_print(estimate, t)]
     return Group(*blocks)
+
+
+def changes(estimate: Estimate, *, lang: str = "en") -> Group:
+    """Return the one-change suggestions, the largest saving first; empty where there are none."""
+    t = tell(lang)
+    if not estimate.suggestions:
+        return Group()
+    table = _table(
+        t("one change", "只改一处"), t("saves GiB", "节省 GiB"), t("then", "之后"), "", right=(1, 2)
+    )
+    for each in estimate.suggestions:
+        change = ", ".join(f"{key}: {_value(value)}" for key, value in each.change.items())
+        fits = {True: t("fits", "放得下"), False: t("does not fit", "放不下"), None: ""}[each.fits]
+        name = Text.assemble(inert(change), "\n", (inert(t(each.reason, each.reason_zh)), "dim"))
+        style = "green" if each.fits else ""
+        saved = f"{each.saved_bytes / GIB:,.3f}"
+        table.add_row(name, saved, f"{each.process_bytes / GIB:,.3f}", Text(fits, style=style))
+    return Group("", table)
+
+
+def _value(value: object) -> str:
+    """Return *value* as it is written in a recipe."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _headline(estimate: Estimate, t: Tell) -> Text:
@@ -262,25 +284,3 @@ def _small_print(estimate: Estimate, t: Tell) -> Text:
     text.append(f"{how.get(estimate.engine, inert(estimate.engine))}: {inert(versions, 400)}")
     text.stylize("dim")
     return text
-
-
-def _suggestions(estimate: Estimate, t: Tell) -> list[RenderableType]:
-    """Return the one-change suggestions, the largest saving first, where there are any."""
-    if not estimate.suggestions:
-        return []
-    table = _table(
-        t("one change", "只改一处"), t("saves GiB", "节省 GiB"), t("then", "之后"), "", right=(1, 2)
-    )
-    for each in estimate.suggestions:
-        change = ", ".join(f"{key}: {_value(value)}" for key, value in each.change.items())
-        fits = {True: t("fits", "放得下"), False: t("does not fit", "放不下"), None: ""}[each.fits]
-        name = Text.assemble(inert(change), "\n", (inert(t(each.reason, each.reason_zh)), "dim"))
-        style = "green" if each.fits else ""
-        saved = f"{each.saved_bytes / GIB:,.3f}"
-        table.add_row(name, saved, f"{each.process_bytes / GIB:,.3f}", Text(fits, style=style))
-    return ["", table]
-
-
-def _value(value: object) -> str:
-    """Return *value* as it is written in a recipe."""
-    return value if isinstance(value, str) else json.dumps(value, default=str)
