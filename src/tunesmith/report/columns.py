@@ -148,6 +148,6 @@ def lifetimes(timeline: Timeline) -> list[tuple[int, int]]:
 
 
 def seen(lives: Sequence[tuple[int, int]], instants: Sequence[int]) -> dict[int, int]:
-    """Return at how many of the *instants*, which ascend, each storage is alive; those never alive left out."""
+    """Return at how many of the *instants*, which ascend, each storage is alive; never alive, left out."""
     counts = (bisect_left(instants, end) - bisect_left(instants, birth) for birth, end in lives)
     return {index: count for index, count in enumerate(counts) if count}

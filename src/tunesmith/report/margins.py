@@ -37,7 +37,10 @@ def lanes(
     for step, members in groupby(spans, key=lambda span: _step(span.phase.name)):
         group = list(members)
         left, right = edges[group[0].first], edges[group[-1].stop]
-        name = t(f"step {step}", f"第 {step} 步") if step else t("setup", "准备")
+        if step:
+            name = t(f"step {step}", f"第 {step} 步")
+        else:
+            name = t("setup", "准备") if group[0].first == 0 else t("after", "之后")
         yield tag(
             "path",
             class_="edge",

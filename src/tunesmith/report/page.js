@@ -174,7 +174,7 @@
       const step = stepOf(view.spans[index]), left = view.spans[index].left;
       while (index < view.spans.length && stepOf(view.spans[index]) === step) index++;
       const right = view.spans[index - 1].right;
-      const text = step === "" ? word("setup") : state.lang === "zh" ? `第 ${step} ${word("step")}` : `${word("step")} ${step}`;
+      const text = step === "" ? word(left > LEFT ? "after" : "setup") : state.lang === "zh" ? `第 ${step} ${word("step")}` : `${word("step")} ${step}`;
       root.append(svg("path", { class: "edge", d: `M${left + 2} ${base + 28}v4H${right - 2}v-4` }));
       if (right - left > 44) root.append(svg("text", { class: "faint", x: (left + right) / 2, y: base + 46, "text-anchor": "middle" }, text));
     }

@@ -43,6 +43,7 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "event": ("event", "事件"),
     "whole": ("whole run", "整个过程"),
     "setup": ("setup", "准备"),
+    "after": ("after", "之后"),
     "step": ("step", "步"),
     "hint": (
         "Point at an instant; click to hold it. Click a phase below to zoom, a category to hide it.",
@@ -133,7 +134,7 @@ def _inert(value: Any) -> Any:
         return inert(value)
     if isinstance(value, Mapping):
         return {inert(key): _inert(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)) and value and not isinstance(value[0], int):
+    if isinstance(value, list) and not all(isinstance(item, int) for item in value):
         return [_inert(item) for item in value]
     return value
 
