@@ -89,7 +89,7 @@ class Recipe(Step):
 
     def __repr__(self) -> str:
         chosen = {key: getattr(self, key) for key in KEYS}
-        defaults = {spec.name: spec.default for spec in fields(self)}
+        defaults = {spec.name: spec.metadata.get("default", spec.default) for spec in fields(self)}
         said = (f"{key}={value!r}" for key, value in chosen.items() if value != defaults[key])
         return f"Recipe({', '.join(said)})"
 

@@ -29,6 +29,8 @@ CHECKPOINT_KWARGS: Final[Mapping[str, Kind]] = {
 def choice(kind: Kind, default: object = MISSING) -> Any:
     """Return a dataclass field that holds *kind* and *default*."""
     metadata = {"kind": kind, "default": default}
+    if isinstance(default, FrozenDict):  # Python 3.10 takes every dict for one that can be changed
+        return field(default_factory=lambda: default, metadata=metadata)
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
 
