@@ -30,6 +30,7 @@ def patches() -> list[Patch]:
         (bnb_functional, "optimizer_update_32bit", nothing),
         (bnb_functional, "optimizer_update_8bit_blockwise", nothing),
         (bnb_optimizer, "sync_gpu", nothing),
+        (bnb_optimizer.GlobalOptimManager, "_instance", None),  # what it is told must not outlive the run
         (bnb.nn.Params4bit, "__deepcopy__", _copied),
     ]
 

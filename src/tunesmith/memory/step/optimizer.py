@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Final
 
 import torch
+from bitsandbytes.optim import GlobalOptimManager
 from torch import nn
 from transformers.trainer_optimizer import _OPTIMIZER_HANDLERS, OptimizerContext
 from transformers.trainer_pt_utils import get_parameter_names
@@ -47,7 +48,18 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         {"params": [p for name, p in trainable if (name in decayed) is chosen], "weight_decay": 0.0}
         for chosen in (True, False)
     ]
-    return kind(groups, **kwargs)
+    optimizer = kind(groups, **kwargs)
+    if kwargs.get("optim_bits") == 8:
+        _keep_embeddings_in_32_bits(model)
+    return optimizer
+
+
+def _keep_embeddings_in_32_bits(model: nn.Module) -> None:
+    """Give embeddings 32-bit states, as Trainer.create_optimizer does at v5.23.0 for 8-bit optimizers."""
+    manager = GlobalOptimManager.get_instance()
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            manager.register_module_override(module, "weight", {"optim_bits": 32})
 
 
 def _handled(name: str, model: nn.Module) -> tuple[type[torch.optim.Optimizer], dict[str, object]]:
