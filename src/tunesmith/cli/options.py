@@ -1,104 +1,26 @@
-"""The command line: parse, call one function of api, show.
-
-Answers go to standard output, everything else to standard error. Exit codes: 0 the run fits or no card was
-named, 1 it does not fit, 2 a mistake that can be mended, 130 interrupted, 141 nobody reads the output any
-more, 70 an error of Tunesmith itself.
-"""
+"""What can be given on the command line: our own options, and a flag for every key of a recipe."""
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import io
 import json
-import logging
 import os
 import re
 import shutil
 import sys
-import threading
-import traceback
-import warnings
 from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, RawDescriptionHelpFormatter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, NoReturn, TextIO
-
-from rich.console import Console, RenderableType
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NoReturn
 
 from tunesmith import __version__, api
-from tunesmith.errors import TunesmithError
+from tunesmith.cli.screen import COLUMNS, tell_error
 
-FITS, DOES_NOT_FIT, MISTAKE, BUG, INTERRUPTED, UNREAD = 0, 1, 2, 70, 130, 141
-"""Exit codes; the last three as in sysexits.h and in shells after SIGINT and SIGPIPE."""
-
-_COLUMNS: Final = 100
-_OWN: Final = ("recipe", "json", "suggest", "explain", "folklore", "timeline", "snapshot", "engine", "lang")
+FILES: Final = ("timeline", "snapshot")
+"""Options that name a file to write."""
+_OWN: Final = ("recipe", "json", "suggest", "explain", "folklore", *FILES, "engine", "lang")
 """Options that are no keys of a recipe."""
-_FILES: Final = ("timeline", "snapshot")
-_RUNNING: Final = {"en": "Running the training step without a GPU", "zh": "正在没有 GPU 的情况下运行训练步"}
-_COMPARING: Final = {"en": "Computing what one change would save", "zh": "正在计算只改一处能省多少"}
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Return the exit code of the command line *argv*, which leaves out the program's name."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    try:
-        code = _run(arguments)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Python flushes standard output once more at exit, which must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return UNREAD
-    return code
-
-
-def _run(arguments: Sequence[str]) -> int:
-    try:
-        own, changes = _parse(arguments)
-        return _estimate(own, changes)
-    except SystemExit as stop:  # argparse has said what there was to say
-        return stop.code if isinstance(stop.code, int) else MISTAKE
-    except TunesmithError as error:
-        _tell_error(str(error))
-        return MISTAKE
-    except BrokenPipeError:
-        raise
-    except Exception:  # whatever it is, it must not exit with 1, which means "does not fit"
-        traceback.print_exc()
-        _tell_error("This is an error of Tunesmith, not of yours. Please report it with the lines above.")
-        return BUG
-
-
-def _estimate(own: Mapping[str, Any], changes: Mapping[str, Any]) -> int:
-    """Return the exit code of ``tunesmith estimate`` after showing its answer."""
-    files = [own[kind] for kind in _FILES if own[kind] is not None]
-    for kind in _FILES:
-        if own[kind] is not None:
-            api.check_output(own[kind], kind=kind)
-    recipe = api.make_recipe(changes, path=own["recipe"])
-    lang, text = own["lang"], not own["json"]
-    suggest = text if own["suggest"] is None else own["suggest"]
-    with _at_work(_RUNNING[lang]):
-        answer = api.estimate(
-            recipe, engine=own["engine"], timeline=text or bool(files), suggest=suggest and not text
-        )
-    for path in files:
-        api.write(answer, path, lang=lang)
-    if text:
-        _print(api.show(answer, lang=lang, explain=own["explain"], folklore=own["folklore"]))
-        if suggest:  # after the answer, which need not wait for it
-            with _at_work(_COMPARING[lang]):
-                answer = api.suggest(answer)
-            _print(api.show_suggestions(answer, lang=lang))
-    else:
-        sys.stdout.write(json.dumps(answer.to_mapping(), allow_nan=False) + "\n")
-    return DOES_NOT_FIT if answer.fits is False else FITS
-
-
-# Parsing.
+_MISTAKE: Final = 2
+"""The exit code that argparse has for a mistake too."""
 
 
 class _Parser(ArgumentParser):
@@ -106,11 +28,11 @@ class _Parser(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        _tell_error(message)
-        sys.exit(MISTAKE)
+        tell_error(message)
+        sys.exit(_MISTAKE)
 
 
-def _parse(arguments: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+def parse(arguments: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return our own options, and the keys of the recipe that were given."""
     parser, estimate = _parsers(_language(arguments, os.environ))
     given, unknown = parser.parse_known_args(_with_values(arguments))
@@ -161,7 +83,7 @@ def _parsers(lang: str) -> tuple[_Parser, _Parser]:
 
 
 def _wide(prog: str) -> RawDescriptionHelpFormatter:
-    width = min(shutil.get_terminal_size((_COLUMNS, 24)).columns, _COLUMNS)
+    width = min(shutil.get_terminal_size((COLUMNS, 24)).columns, COLUMNS)
     return RawDescriptionHelpFormatter(prog, max_help_position=36, width=width)
 
 
@@ -298,89 +220,3 @@ def _language(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
             return asked if asked in api.LANGUAGES else "en"
     spoken = next(filter(None, map(environment.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
     return "zh" if spoken.lower().startswith("zh") else "en"
-
-
-# Showing.
-
-
-def _console(stream: TextIO) -> Console:
-    """Return a console on *stream* that takes no text for markup, at most 100 columns wide."""
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="replace")
-    console = Console(file=stream, markup=False, emoji=False, highlight=False)
-    if "COLUMNS" not in os.environ:
-        console.width = min(console.width, _COLUMNS) if console.is_terminal else _COLUMNS
-    return console
-
-
-def _print(shown: RenderableType) -> None:
-    """Print *shown* on standard output, without blanks at the ends of lines."""
-    console = _console(sys.stdout)
-    with console.capture() as captured:
-        console.print(shown)
-    sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
-    sys.stdout.flush()
-
-
-def _tell_error(message: str) -> None:
-    """Print *message* on standard error, without what a terminal would obey."""
-    lines = (api.inert(line, 2000) for line in message.splitlines())
-    sys.stderr.write("tunesmith: " + "\n".join(lines) + "\n")
-
-
-@contextlib.contextmanager
-def _at_work(doing: str) -> Iterator[None]:
-    """Say *doing* if it takes long, let our own warnings through, and hold back those of others."""
-    with _warnings_to(sys.stderr), _waiting(doing, _console(sys.stderr)), _chatter_held_back():
-        yield
-
-
-@contextlib.contextmanager
-def _warnings_to(stream: TextIO) -> Iterator[None]:
-    """Print what Tunesmith warns of on *stream*."""
-    handler, logger = logging.StreamHandler(stream), logging.getLogger("tunesmith")
-    handler.format = lambda record: f"tunesmith: warning: {api.inert(record.getMessage(), 2000)}"  # type: ignore[method-assign]
-    propagated, logger.propagate = logger.propagate, False
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = propagated
-
-
-@contextlib.contextmanager
-def _waiting(doing: str, console: Console) -> Iterator[None]:
-    """Show *doing* and the time it takes, on a terminal and from the second second on."""
-    if not console.is_interactive:
-        yield
-        return
-    columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
-    progress = Progress(
-        *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
-    )
-    progress.add_task(doing, total=None)
-    timer = threading.Timer(1.0, progress.start)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
-        progress.stop()
-
-
-@contextlib.contextmanager
-def _chatter_held_back() -> Iterator[None]:
-    """Keep what other libraries print from the user, unless something goes wrong that we cannot explain."""
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except (TunesmithError, KeyboardInterrupt):
-        raise
-    except BaseException:
-        sys.stderr.write(said.getvalue())
-        raise

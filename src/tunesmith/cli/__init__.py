@@ -1,0 +1,86 @@
+"""The command line: parse, call one function of api, show.
+
+options.py  what can be given, generated from the recipe's own types    screen.py  what is printed, and where
+
+Answers go to standard output, everything else to standard error. Exit codes: 0 the run fits or no card was
+named, 1 it does not fit, 2 a mistake that can be mended, 130 interrupted, 141 nobody reads the output any
+more, 70 an error of Tunesmith itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from tunesmith import api
+from tunesmith.cli.options import FILES, parse
+from tunesmith.cli.screen import at_work, show, tell_error
+from tunesmith.errors import TunesmithError
+
+FITS, DOES_NOT_FIT, MISTAKE, BUG, INTERRUPTED, UNREAD = 0, 1, 2, 70, 130, 141
+"""Exit codes; the last three as in sysexits.h and in shells after SIGINT and SIGPIPE."""
+
+_RUNNING: Final = {"en": "Running the training step without a GPU", "zh": "正在没有 GPU 的情况下运行训练步"}
+_COMPARING: Final = {"en": "Computing what one change would save", "zh": "正在计算只改一处能省多少"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Return the exit code of the command line *argv*, which leaves out the program's name."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes standard output once more at exit, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        own, changes = parse(arguments)
+        return _estimate(own, changes)
+    except SystemExit as stop:  # argparse has said what there was to say
+        return stop.code if isinstance(stop.code, int) else MISTAKE
+    except TunesmithError as error:
+        tell_error(str(error))
+        return MISTAKE
+    except BrokenPipeError:
+        raise
+    except Exception:  # whatever it is, it must not exit with 1, which means "does not fit"
+        traceback.print_exc()
+        tell_error("This is an error of Tunesmith, not of yours. Please report it with the lines above.")
+        return BUG
+
+
+def _estimate(own: Mapping[str, Any], changes: Mapping[str, Any]) -> int:
+    """Return the exit code of ``tunesmith estimate`` after showing its answer."""
+    files = [own[kind] for kind in FILES if own[kind] is not None]
+    for kind in FILES:
+        if own[kind] is not None:
+            api.check_output(own[kind], kind=kind)
+    recipe = api.make_recipe(changes, path=own["recipe"])
+    lang, text = own["lang"], not own["json"]
+    suggest = text if own["suggest"] is None else own["suggest"]
+    with at_work(_RUNNING[lang]):
+        answer = api.estimate(
+            recipe, engine=own["engine"], timeline=text or bool(files), suggest=suggest and not text
+        )
+    for path in files:
+        api.write(answer, path, lang=lang)
+    if text:
+        show(api.show(answer, lang=lang, explain=own["explain"], folklore=own["folklore"]))
+        if suggest:  # after the answer, which need not wait for it
+            with at_work(_COMPARING[lang]):
+                answer = api.suggest(answer)
+            show(api.show_suggestions(answer, lang=lang))
+    else:
+        sys.stdout.write(json.dumps(answer.to_mapping(), allow_nan=False) + "\n")
+    return DOES_NOT_FIT if answer.fits is False else FITS
