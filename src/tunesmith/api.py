@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tunesmith.memory.answers import Question
     from tunesmith.memory.estimate import Estimate
+    from tunesmith.memory.ledger import Ledger
 
 __all__ = [
     "LANGUAGES",
@@ -30,6 +31,7 @@ __all__ = [
     "estimate",
     "flags",
     "inert",
+    "ledger",
     "make_recipe",
     "show",
     "show_suggestions",
@@ -138,6 +140,31 @@ def _computed(question: Question, known: Estimate | None, *, suggest: bool) -> E
     if not suggest:
         return known
     return replace(known, suggestions=suggestions(architecture, recipe, kernels, known, trace=trace))
+
+
+def ledger(recipe: Recipe | Mapping[str, Any] | str | Path) -> Ledger:
+    """Return the closed form of *recipe*'s class around its batch and length, which answers in microseconds.
+
+    It is fitted from traces of a few layers, checked on one more, and kept on disk. Raises what ``estimate``
+    raises, and UnsupportedError where the step is of no closed form that is known.
+    """
+    from tunesmith.memory.answers import keep_ledger, kept_ledger
+
+    chosen = _recipe(recipe)
+    card = find_gpu(chosen.hardware.gpu) if chosen.hardware.gpu else None
+    question = _question(load_architecture(chosen.model), chosen, card, "ledger")
+    kept = kept_ledger(question)
+    if kept is not None:
+        return kept
+    try:
+        from tunesmith.memory.trace import trace
+    except ModuleNotFoundError as error:
+        raise MissingExtraError.of(error.name or "PyTorch", "memory") from error
+    from tunesmith.memory.ledger import fit
+
+    fitted = fit(question.architecture, chosen, question.kernels, trace=trace)
+    keep_ledger(question, fitted)
+    return fitted
 
 
 def make_recipe(changes: Mapping[str, Any], *, path: str | Path | None = None) -> Recipe:

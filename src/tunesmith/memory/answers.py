@@ -9,6 +9,7 @@ from tunesmith.hardware import Gpu
 from tunesmith.memory import cache
 from tunesmith.memory.estimate import Estimate
 from tunesmith.memory.keeping import packed_estimate, packed_timeline, unpacked_estimate, unpacked_timeline
+from tunesmith.memory.ledger import Ledger
 from tunesmith.recipe import Recipe
 
 
@@ -66,6 +67,26 @@ def keep_answer(question: Question, answer: Estimate, *, suggested: bool) -> Non
     if answer.timeline is not None:
         cache.write(_timeline_of(name), packed_timeline(answer.timeline))
     cache.write(name, {"estimate": packed_estimate(answer), "suggested": suggested})
+
+
+def kept_ledger(question: Question) -> Ledger | None:
+    """Return the ledger that is kept on disk for the class of runs around *question*, or None."""
+    kept = cache.read(_ledger_of(question))
+    if kept is None:
+        return None
+    try:
+        return Ledger.from_mapping(kept)
+    except ValueError:
+        return None
+
+
+def keep_ledger(question: Question, ledger: Ledger) -> None:
+    """Keep *ledger* for the class of runs around *question*."""
+    cache.write(_ledger_of(question), ledger.to_mapping())
+
+
+def _ledger_of(question: Question) -> str:
+    return cache.key(ledger_of=question.name)
 
 
 def _timeline_of(name: str) -> str:

@@ -172,7 +172,7 @@ def _events(timeline: Timeline, kinds: dict[_Key, int]) -> list[_Event]:
     phase_of = [number for number, p in enumerate(timeline.phases) for _ in range(p.end - p.start)]
     live: dict[int, list[int]] = {}
     kind_of: list[int] = []
-    bare_of = [_bare(storage.module) for storage in timeline.storages]
+    bare_of = [without_layer(storage.module) for storage in timeline.storages]
     for storage, bare in zip(timeline.storages, bare_of, strict=True):
         key = (storage.bytes, storage.category, bare, storage.operation, storage.stream)
         kind_of.append(kinds.setdefault(key, len(kinds) + 1))
@@ -196,8 +196,8 @@ def _events(timeline: Timeline, kinds: dict[_Key, int]) -> list[_Event]:
     return events
 
 
-def _bare(module: str) -> str:
-    """Return *module* without the number of its layer."""
+def without_layer(module: str) -> str:
+    """Return the path *module* with a star for the number of its layer."""
     return _LAYER.sub("*", module, count=1)
 
 
