@@ -42,14 +42,14 @@ $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 # An estimate exits with 1 when the run does not fit the card, which is an answer too.
 demo: $(INSTALLED)
 	@mkdir -p out
+	$(BIN)/tunesmith estimate meta-llama/Meta-Llama-3-8B --method qlora --gpu "RTX 4090" \
+	  --timeline out/qlora.html || test $$? -eq 1
 	$(BIN)/tunesmith estimate meta-llama/Meta-Llama-3-8B --method full --gpu A100-80GB \
-	  --sequence-length 2048 --timeline out/full.html || test $$? -eq 1
-	$(BIN)/tunesmith estimate meta-llama/Meta-Llama-3-8B --method qlora --gpu "RTX 4090" \
-	  --sequence-length 2048 --timeline out/estimate.html || test $$? -eq 1
-	$(BIN)/tunesmith estimate meta-llama/Meta-Llama-3-8B --method qlora --gpu "RTX 4090" \
-	  --sequence-length 2048 --timeline out/estimate.svg >out/estimate.txt || test $$? -eq 1
+	  --gradient-checkpointing false --gradient-accumulation-steps 2 \
+	  --timeline out/estimate.html || test $$? -eq 1
+	$(BIN)/python examples/picture.py out/estimate.svg
 	@echo
-	@echo "Pictures: out/full.html (full fine-tune, A100), out/estimate.html and out/estimate.svg (QLoRA, RTX 4090)"
+	@echo "Pictures: out/estimate.html and out/estimate.svg (Llama-3-8B in full, one A100), out/qlora.html (RTX 4090)"
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
@@ -79,7 +79,9 @@ accuracy: $(INSTALLED)
 	$(BIN)/python benchmarks/accuracy.py --rows benchmarks/rows/*.jsonl --write docs/accuracy.md
 
 docs: $(INSTALLED)
+	$(BIN)/python examples/picture.py docs/images/estimate.svg
 	$(BIN)/python docs/generate.py
+	$(BIN)/python examples/picture.py
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/startup.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from tunesmith.hardware import gpu as find_gpu
 from tunesmith.memory.estimate import Estimate, Traced, estimate_from
 from tunesmith.memory.timeline import Phase, Storage, Timeline
 from tunesmith.recipe import Recipe
+from tunesmith.report.timeline import write_timeline
 from tunesmith.units import MIB
 
 LAYERS = 4
@@ -101,3 +103,15 @@ def made() -> Callable[..., Estimate]:
         return estimate_from(traced, model=model, recipe=recipe, gpu=find_gpu(gpu) if gpu else None)
 
     return make
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> Callable[..., str]:
+    """Return what writes a drawing and reads it back."""
+
+    def draw(estimate: Estimate, suffix: str, lang: str = "en") -> str:
+        path = tmp_path / f"drawing{suffix}"
+        write_timeline(estimate, path, lang=lang)
+        return path.read_text(encoding="utf-8")
+
+    return draw

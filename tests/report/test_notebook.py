@@ -43,7 +43,7 @@ def test_a_notebook_shows_a_table_without_a_timeline(made: Made) -> None:
 
 
 def test_an_estimate_shows_itself_by_the_view_it_was_given(made: Made) -> None:
-    """Notebooks call _repr_html_, which asks the view; without one they show the plain text, which is short."""
+    """Notebooks call _repr_html_, which asks the view; without one they show plain text, which is short."""
     estimate = made()
     assert estimate._repr_html_() is None
     assert replace(estimate, view=notebook_html)._repr_html_() == notebook_html(estimate)

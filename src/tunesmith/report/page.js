@@ -6,7 +6,7 @@
   const parts = categories.map((category) => columns.parts[category]);
   const chart = document.getElementById("chart");
   const tip = document.getElementById("tip");
-  const LEFT = 58, RIGHT = 10, TOP = 18, PLOT = 330, BELOW = 50, COLUMN = 2, NARROWEST = 10, FURTHEST = 2.6;
+  const LEFT = 58, RIGHT = 10, TOP = 30, PLOT = 330, BELOW = 50, COLUMN = 2, NARROWEST = 10, FURTHEST = 2.6;
   const GROUPS = 14;
   const state = { lang: data.lang, zoom: null, hidden: new Set(), at: peak.column, held: false };
   let view = null;
@@ -89,7 +89,8 @@
 
   function draw() {
     view = layout();
-    const root = svg("svg", { class: "live", width: view.width, height: TOP + PLOT + BELOW, role: "img" });
+    const height = TOP + PLOT + BELOW, viewBox = `0 0 ${view.width} ${height}`; // by which paper scales it
+    const root = svg("svg", { class: "live", width: view.width, height, viewBox, role: "img" });
     root.append(svg("rect", { class: "ground", x: LEFT, y: TOP, width: view.plot, height: PLOT }));
     drawGrid(root);
     drawStack(root);
@@ -98,7 +99,7 @@
     drawPeak(root);
     view.cross = root.appendChild(svg("line", { class: "cross", y1: TOP, y2: TOP + PLOT }));
     root.addEventListener("pointermove", (event) => { if (!state.held) point(event); });
-    root.addEventListener("pointerleave", () => { if (!state.held) show(peak.column, false); });
+    root.addEventListener("pointerleave", () => { if (!state.held) show(home(), false); });
     root.addEventListener("click", (event) => {
       if (event.target.classList.contains("phase")) return;
       state.held = !state.held;
@@ -184,9 +185,10 @@
     const bin = view.bins.find((candidate) => candidate.at === peak.column);
     if (!bin || state.hidden.size > 0) return;
     const x = (bin.left + bin.right) / 2, total = columns.allocated_bytes[peak.column];
-    const end = x > LEFT + view.plot - 120;
+    root.append(svg("line", { class: "cross", x1: x, x2: x, y1: TOP - 6, y2: view.y(total) }));
     root.append(svg("circle", { class: "dot", cx: x, cy: view.y(total), r: 4 }));
-    root.append(svg("text", { class: "halo", x: x + (end ? -9 : 9), y: view.y(total) - 7, "text-anchor": end ? "end" : "start", "font-weight": 650 }, `${word("peak")} ${readable(total)}`));
+    const middle = Math.min(Math.max(x, LEFT + 60), LEFT + view.plot - 60);
+    root.append(svg("text", { x: middle, y: TOP - 10, "text-anchor": "middle", "font-weight": 650 }, `${word("peak")} ${readable(total)}`));
   }
 
   // ---- one instant ------------------------------------------------------------------------------------------
@@ -219,6 +221,13 @@
     );
     const left = x < view.width / 2 ? x + 14 : x - 14 - tip.offsetWidth;
     tip.style.transform = `translate(${Math.max(0, left)}px, ${TOP + 8}px)`;
+  }
+
+  // Where a reader who points at nothing is: the peak of the run, or of the phase that is zoomed.
+  function home() {
+    if (state.zoom === null) return peak.column;
+    const { first, stop } = phases[state.zoom], totals = columns.allocated_bytes.slice(first, stop);
+    return first + totals.indexOf(Math.max(...totals));
   }
 
   function fillParts(column) {
@@ -294,7 +303,7 @@
     state.zoom = index;
     state.held = false;
     tip.hidden = true;
-    state.at = peak.column;
+    state.at = home();
     for (const row of document.querySelectorAll("#phases tbody tr")) {
       row.classList.toggle("zoomed", index !== null && row.dataset.phase === phases[index].name);
     }
