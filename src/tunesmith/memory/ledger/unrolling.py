@@ -16,6 +16,7 @@ from tunesmith.errors import UnsupportedError
 from tunesmith.memory.timeline import Phase, Storage, Timeline
 
 _WINDOWS = (48, 24, 12, 6, 3, 1)
+_SIMILAR = 8
 _LAYER = re.compile(r"(?<![^.])\d+(?![^.])")
 _Key = tuple[int, str, str, str, int]
 
@@ -116,11 +117,12 @@ def _aligned(few: _Side, more: _Side) -> Iterator[Pair | Round]:
             i, j = i + 1, j + 1
             continue
         length = _round_length(few.exact, i, more.exact, j, spare)
-        if not length and _same_cause(few, i, more, j):
+        likely = not length and _same_cause(few, i, more, j, _SIMILAR)
+        length = length or (0 if likely else _round_length(few.loose, i, more.loose, j, spare))
+        if likely or (not length and _same_cause(few, i, more, j, 1)):
             yield Pair(few=few.events[i], more=more.events[j])
             i, j = i + 1, j + 1
             continue
-        length = length or _round_length(few.loose, i, more.loose, j, spare)
         if not length:
             raise UnsupportedError(
                 f"event {i} ({_said(few, i)}) does not repeat with the layers; trace all layers instead."
@@ -153,10 +155,10 @@ def _round_length(few: Sequence[object], i: int, more: Sequence[object], j: int,
     return 0
 
 
-def _same_cause(few: _Side, i: int, more: _Side, j: int) -> bool:
-    """Return whether the next events are the same but for sizes, which may count layers."""
-    ahead = few.loose[i : i + 8]
-    return bool(ahead) and more.loose[j : j + 8] == ahead
+def _same_cause(few: _Side, i: int, more: _Side, j: int, count: int) -> bool:
+    """Return whether the next *count* events are the same but for sizes, which may count layers."""
+    ahead = few.loose[i : i + count]
+    return bool(ahead) and more.loose[j : j + count] == ahead
 
 
 def _said(side: _Side, index: int) -> str:
