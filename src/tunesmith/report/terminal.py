@@ -17,6 +17,7 @@ from rich.text import Text
 from tunesmith.memory.allocator import PhaseMemory
 from tunesmith.memory.estimate import Estimate
 from tunesmith.report import peak
+from tunesmith.report.assumptions import sentence
 from tunesmith.report.words import Tell, category_name, inert, phase_name, tell
 from tunesmith.units import GIB, gib, parameters
 
@@ -51,7 +52,7 @@ def answer(estimate: Estimate, *, lang: str = "en") -> Group:
     groups = peak.alive_at_peak(estimate)
     if groups:
         blocks += ["", _alive(groups, lang, t)]
-    blocks += ["", _phases(estimate, lang, t), "", _small_print(estimate, t)]
+    blocks += ["", _phases(estimate, lang, t), "", _small_print(estimate, lang, t)]
     return Group(*blocks)
 
 
@@ -238,8 +239,9 @@ def _phases(estimate: Estimate, lang: str, t: Tell) -> Table:
         right=(1, 2, 3),
     )
     highest = max((phase.allocated_peak_bytes for phase in estimate.phases), default=0)
+    at = peak.pattern(estimate.peak_at.phase)
     for name, phase in folded(estimate.phases):
-        is_peak = phase.allocated_peak_bytes == highest
+        is_peak = name == at
         table.add_row(
             Text(inert(phase_name(name, lang))),
             f"{phase.allocated_peak_bytes / GIB:,.3f}",
@@ -270,12 +272,10 @@ def folded(phases: Sequence[PhaseMemory]) -> Iterator[tuple[str, PhaseMemory]]:
     yield from shown.items()
 
 
-def _small_print(estimate: Estimate, t: Tell) -> Text:
+def _small_print(estimate: Estimate, lang: str, t: Tell) -> Text:
     text = Text()
-    for line in estimate.assumptions:
-        text.append(f"· {inert(line, 400)}\n")
-    for line in estimate.recipe.reasons:
-        text.append(f"· {inert(line, 400)}\n")
+    for line in (*estimate.assumptions, *estimate.recipe.reasons):
+        text.append(f"· {inert(sentence(line, lang), 400)}\n")
     versions = ", ".join(f"{name} {version}" for name, version in estimate.versions.items())
     how = {
         "trace": t("The step was run on the meta device", "已在 meta 设备上运行训练步"),

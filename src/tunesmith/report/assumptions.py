@@ -1,0 +1,71 @@
+"""What an answer takes for granted, in Chinese: the sentences of the engine and of recipes."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_CHINESE: Final = tuple(
+    (re.compile(english), chinese)
+    for english, chinese in (
+        (
+            r"Every sequence has exactly (\d+) tokens, all of them supervised; no padding\.",
+            r"每个序列恰有 \1 个词元，全部参与监督，没有填充。",
+        ),
+        (
+            r"Two optimizer steps; evaluation, saving and logging take nothing more\.",
+            r"两次优化器更新；评估、保存和日志不另占显存。",
+        ),
+        (
+            r"Attention on (.+): (.+) \(the choice of PyTorch (\S+) on CUDA\)\.",
+            r"\1 上的注意力：\2（PyTorch \3 在 CUDA 上的选择）。",
+        ),
+        (
+            r"Key and value heads are repeated for the memory-efficient kernel, which this card runs\.",
+            r"此卡使用 memory-efficient 内核，为此重复键和值的头。",
+        ),
+        (
+            r"PyTorch may choose cuDNN's attention on this card; its workspace is not known and left out\.",
+            r"PyTorch 在此卡上可能选用 cuDNN 的注意力；其工作区大小未知，未计入。",
+        ),
+        (
+            r"Weights are loaded in (\S+), not in the checkpoint's own quantised form\.",
+            r"权重以 \1 加载，而非检查点自带的量化形式。",
+        ),
+        (r"Batches hold text only; no images or sound\.", r"批次中只有文字，没有图像和声音。"),
+        (r"Tokens are routed to experts evenly\.", r"词元均匀地分给各个专家。"),
+        (
+            r"Paged optimizer states lie in managed memory, which PyTorch's counters do not see\.",
+            r"分页优化器的状态在统一内存中，PyTorch 的计数器看不到。",
+        ),
+        (
+            r"It fits only because the allocator gives cached memory back (\d+) times, which costs time\.",
+            r"分配器交还缓存 \1 次才放得下，这会花时间。",
+        ),
+        (r"All (\d+) layers follow from traces of (.+)\.", r"全部 \1 层由 \2 层的追踪展开而来。"),
+        (
+            r"adapter: method (\S+) needs one and none was given, so LoRA with its defaults",
+            r"adapter：方法 \1 需要适配器而未给出，故用默认的 LoRA",
+        ),
+        (
+            r"quantization: method qlora needs one and none was given, so nf4, quantised twice",
+            r"quantization：方法 qlora 需要量化而未给出，故用 nf4 与双重量化",
+        ),
+        (r"sharding: (\S+) is fsdp", r"sharding：\1 即 fsdp"),
+        (r"sharding: (\S+) is fsdp with offload to cpu", r"sharding：\1 即 fsdp 并卸载到 cpu"),
+    )
+)
+
+
+def sentence(english: str, lang: str) -> str:
+    """Return *english* in *lang*; a sentence that nobody has translated stays as it is.
+
+    >>> sentence("Tokens are routed to experts evenly.", "zh")
+    '词元均匀地分给各个专家。'
+    """
+    if lang == "zh":
+        for pattern, chinese in _CHINESE:
+            found = pattern.fullmatch(english)
+            if found:
+                return found.expand(chinese)
+    return english
