@@ -10,11 +10,12 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from tunesmith.memory.estimate import Estimate, Traced, estimate_from
+from tunesmith.memory.estimate import Estimate, Suggestion, Traced, estimate_from
 from tunesmith.memory.timeline import Timeline
 from tunesmith.report.timeline import write_timeline
 from tunesmith.units import readable
@@ -88,7 +89,25 @@ def hostile(made: Made, name: str) -> Estimate:
         assumptions=(name,),
         versions={"torch": name},
     )
-    return estimate_from(traced, model=name, recipe=estimate.recipe, gpu=estimate.gpu)
+    answer = estimate_from(traced, model=name, recipe=estimate.recipe, gpu=estimate.gpu)
+    return replace(answer, suggestions=(suggestion(change={name: name}, reason=name, reason_zh=name),))
+
+
+def suggestion(**changes: Any) -> Suggestion:
+    """Return a suggestion that saves a GiB."""
+    return Suggestion(
+        **{
+            "change": {"gradient_checkpointing": True},
+            "allocated_bytes": 2**30,
+            "reserved_bytes": 2**30,
+            "process_bytes": 3 * 2**30,
+            "saved_bytes": 2**30,
+            "fits": True,
+            "reason": "Layers are computed again.",
+            "reason_zh": "重新计算各层。",
+            **changes,
+        }
+    )
 
 
 # -- the page ---------------------------------------------------------------------------------------
@@ -151,11 +170,21 @@ def test_the_page_may_run_only_its_own_script(made: Made, drawn: Drawn) -> None:
     assert not any(name in ("src", "href", "style") for _, a in page.elements for name in a)
 
 
+@pytest.mark.parametrize(("lang", "reason"), [("en", "Layers are computed again."), ("zh", "重新计算各层。")])
+def test_the_page_tells_what_one_change_saves(made: Made, drawn: Drawn, lang: str, reason: str) -> None:
+    """Suggestions have a table if there are some: the change, what it saves, what it needs, and why."""
+    told = Page(drawn(replace(made(), suggestions=(suggestion(),)), ".html", lang)).text
+    start = told.index("gradient_checkpointing: true")
+    assert told[start + 1 : start + 3] == ["1.00 GiB", "3.00 GiB"] and told[start + 4] == reason
+    assert "gradient_checkpointing: true" not in Page(drawn(made(), ".html", lang)).text
+
+
 def test_the_script_makes_no_markup() -> None:
     """The script only ever makes text nodes of what it reads."""
     script = (Path(write_timeline.__code__.co_filename).parent / "page.js").read_text(encoding="utf-8")
     for banned in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function("):
         assert banned not in script
+    assert not re.search("</?script|<!--", script, re.IGNORECASE)
     assert "fetch(" not in script and "XMLHttpRequest" not in script and "import(" not in script
 
 
@@ -176,10 +205,11 @@ def _active(page: Page) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("suffix", [".svg", ".html"])
 def test_names_are_inert(made: Made, drawn: Drawn, suffix: str, name: str) -> None:
     """No name adds an element, an attribute, a line break or a direction to a drawing."""
-    plain, drawing = drawn(made(), suffix), drawn(hostile(made, name), suffix)
+    harmless, drawing = drawn(hostile(made, "name"), suffix), drawn(hostile(made, name), suffix)
     page = Page(drawing)
     assert page.open == [] and _active(page) == []
-    assert {tag for tag, _ in page.elements} <= {tag for tag, _ in Page(plain).elements}
+    kinds, harmless_kinds = ({(tag, *a) for tag, a in p.elements} for p in (page, Page(harmless)))
+    assert kinds <= harmless_kinds
     assert len(page.scripts) == (2 if suffix == ".html" else 0)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u2028-\u202e\u2066-\u2069]", drawing)
     if suffix == ".svg":

@@ -9,69 +9,22 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any
 
 from tunesmith.memory.estimate import Estimate
 from tunesmith.memory.timeline import CATEGORIES
+from tunesmith.report.bilingual import WORDS, said, word
 from tunesmith.report.chart import picture_style, timeline_svg
 from tunesmith.report.columns import Course
 from tunesmith.report.drawing import drawing
 from tunesmith.report.headline import run_line, verdict
 from tunesmith.report.markup import Markup, joined, script_json, tag
-from tunesmith.report.palette import COLORS, DARK, LIGHT
-from tunesmith.report.peak import alive_at_peak
+from tunesmith.report.palette import DARK, LIGHT
+from tunesmith.report.tables import alive_table, parts_table, phases_table, suggestions_table
 from tunesmith.report.words import LANGUAGES, category_name, inert, phase_name, tell
-from tunesmith.units import readable
-
-_GROUPS: Final = 14
-"""Rows of the table of what is alive."""
-_MERGED: Final = ("fwd_bwd_clip", "substep")
-"""Phases that repeat what finer ones tell."""
-
-_WORDS: Final[Mapping[str, tuple[str, str]]] = {
-    "at_peak": ("At the peak", "峰值时刻"),
-    "at_instant": ("At this instant", "此刻"),
-    "allocated": ("allocated", "已分配"),
-    "reserved": ("reserved", "预留"),
-    "smaller": ("smaller ones", "更小的"),
-    "above": ("far above", "远在上方"),
-    "context": ("CUDA context", "CUDA 上下文"),
-    "peak": ("peak", "峰值"),
-    "event": ("event", "事件"),
-    "whole": ("whole run", "整个过程"),
-    "setup": ("setup", "准备"),
-    "after": ("after", "之后"),
-    "step": ("step", "步"),
-    "hint": (
-        "Point at an instant; click to hold it. Click a phase below to zoom, a category to hide it.",
-        "指向某一时刻查看；单击固定。单击图下的阶段放大，单击类别隐藏。",
-    ),
-    "parts": ("Parts", "组成"),
-    "alive": ("What is alive", "存活的张量"),
-    "category": ("category", "类别"),
-    "bytes": ("bytes", "字节"),
-    "size": ("size", "大小"),
-    "share": ("share", "占比"),
-    "module": ("module", "模块"),
-    "operation": ("operation", "操作"),
-    "count": ("storages", "个数"),
-    "phases": ("Phases", "阶段"),
-    "phase": ("phase", "阶段"),
-    "phase_peak": ("allocated, at most", "已分配（最高）"),
-    "phase_end": ("allocated, at its end", "已分配（结束时）"),
-    "assumptions": ("Assumptions", "假设"),
-    "versions": ("Versions", "版本"),
-    "recipe": ("Recipe", "配方"),
-    "process": ("process", "进程"),
-    "axis": (
-        "Left to right: allocations and releases in order; a phase is as wide as the square root of "
-        "their number, and not shown without any.",
-        "从左到右：依次分配与释放；阶段的宽度为其次数的平方根，没有则不画。",
-    ),
-}
 
 
 def timeline_page(estimate: Estimate, course: Course, *, lang: str = "en") -> Markup:
@@ -144,19 +97,10 @@ def _words(estimate: Estimate) -> dict[str, dict[str, str]]:
     names = {phase.name for phase in estimate.phases}
     words: dict[str, dict[str, str]] = {}
     for index, lang in enumerate(LANGUAGES):
-        words[lang] = {key: text[index] for key, text in _WORDS.items()}
+        words[lang] = {key: text[index] for key, text in WORDS.items()}
         words[lang] |= {f"category {category}": category_name(category, lang) for category in CATEGORIES}
         words[lang] |= {f"phase {inert(name)}": inert(phase_name(name, lang)) for name in sorted(names)}
     return words
-
-
-def _said(name: str, english: str, chinese: str, lang: str, **attributes: str) -> Markup:
-    """Return an element whose text the script can change from one language to the other."""
-    return tag(name, tell(lang)(english, chinese), data_en=english, data_zh=chinese, **attributes)
-
-
-def _word(name: str, key: str, lang: str, **attributes: str) -> Markup:
-    return _said(name, *_WORDS[key], lang, **attributes)
 
 
 def _header(estimate: Estimate, lang: str) -> Markup:
@@ -172,8 +116,8 @@ def _header(estimate: Estimate, lang: str) -> Markup:
             class_="langs",
             hidden="hidden",
         ),
-        _said("p", run_line(estimate, en), run_line(estimate, zh), lang, class_="soft"),
-        _said("p", verdict(estimate, en), verdict(estimate, zh), lang, class_=f"verdict {tone}"),
+        said("p", run_line(estimate, en), run_line(estimate, zh), lang, class_="soft"),
+        said("p", verdict(estimate, en), verdict(estimate, zh), lang, class_=f"verdict {tone}"),
     )
 
 
@@ -184,9 +128,9 @@ def _figure(estimate: Estimate, course: Course, lang: str) -> Iterator[Markup]:
         tag("div", timeline_svg(estimate, course, lang=lang), id="chart"),
         tag("div", id="tip", hidden="hidden"),
         tag("button", id="whole", type="button", hidden="hidden"),
-        _word("figcaption", "axis", lang, class_="soft"),
+        word("figcaption", "axis", lang, class_="soft"),
     )
-    yield _word("p", "hint", lang, class_="soft hint", id="hint", hidden="hidden")
+    yield word("p", "hint", lang, class_="soft hint", id="hint", hidden="hidden")
 
 
 def _sections(estimate: Estimate, lang: str) -> Iterator[Markup]:
@@ -196,97 +140,20 @@ def _sections(estimate: Estimate, lang: str) -> Iterator[Markup]:
         if text
     )
     yield tag(
-        "h2", _word("span", "at_peak", lang, id="when"), " ", tag("bdi", instant, id="where", class_="soft")
+        "h2", word("span", "at_peak", lang, id="when"), " ", tag("bdi", instant, id="where", class_="soft")
     )
     yield tag(
         "div",
-        tag("section", _word("h3", "parts", lang), _parts(estimate, lang)),
-        tag("section", _word("h3", "alive", lang), _alive(estimate, lang)),
+        tag("section", word("h3", "parts", lang), parts_table(estimate, lang)),
+        tag("section", word("h3", "alive", lang), alive_table(estimate, lang)),
         class_="pair",
     )
-    yield tag("section", _word("h2", "phases", lang), _phases(estimate, lang))
+    yield tag("section", word("h2", "phases", lang), phases_table(estimate, lang))
+    if estimate.suggestions:
+        yield tag("section", word("h2", "suggestions", lang), suggestions_table(estimate, lang))
     told = [tag("li", inert(sentence, 2000)) for sentence in estimate.assumptions]
-    yield tag("section", _word("h2", "assumptions", lang), tag("ul", *told))
+    yield tag("section", word("h2", "assumptions", lang), tag("ul", *told))
     versions = ", ".join(f"{inert(name)} {inert(version)}" for name, version in estimate.versions.items())
-    yield tag("section", _word("h2", "versions", lang), tag("p", versions))
+    yield tag("section", word("h2", "versions", lang), tag("p", versions))
     recipe = json.dumps(estimate.recipe.to_mapping(), indent=2)
-    yield tag("details", _word("summary", "recipe", lang), tag("pre", recipe))
-
-
-def _table(head: Sequence[Markup], rows: Sequence[Markup], *more: Markup, **attributes: str) -> Markup:
-    table = tag("table", tag("thead", tag("tr", *head)), tag("tbody", *rows), *more, **attributes)
-    return tag("div", table, class_="wide")
-
-
-def _parts(estimate: Estimate, lang: str) -> Markup:
-    total = estimate.peak.allocated_bytes
-    rows = []
-    for category in reversed(CATEGORIES):
-        count = estimate.parts.get(category)
-        if not count:
-            continue
-        color = tag("svg", tag("rect", width=12, height=12, rx=2, fill=COLORS[category]), width=12, height=12)
-        en, zh = (category_name(category, language) for language in LANGUAGES)
-        rows.append(
-            tag(
-                "tr",
-                tag("td", color, " ", _said("span", en, zh, lang)),
-                tag("td", f"{count:,}", class_="figure soft"),
-                tag("td", readable(count), class_="figure"),
-                tag("td", f"{count / total:.1%}", class_="figure"),
-            )
-        )
-    head = [
-        _word("th", "category", lang),
-        *(_word("th", key, lang, class_="figure") for key in ("bytes", "size", "share")),
-    ]
-    sums = []
-    for key, count in (
-        ("allocated", total),
-        ("reserved", estimate.peak.reserved_bytes),
-        ("process", estimate.peak.process_bytes),
-    ):
-        cells = (tag("td", f"{count:,}", class_="figure soft"), tag("td", readable(count), class_="figure"))
-        sums.append(tag("tr", _word("td", key, lang), *cells, tag("td"), class_=key))
-    return _table(head, rows, tag("tfoot", *sums), id="parts")
-
-
-def _alive(estimate: Estimate, lang: str) -> Markup:
-    groups = alive_at_peak(estimate)
-    rows = []
-    for group in groups[:_GROUPS]:
-        en, zh = (category_name(group.category, language) for language in LANGUAGES)
-        rows.append(
-            tag(
-                "tr",
-                _said("td", en, zh, lang),
-                tag("td", tag("bdi", inert(group.module))),
-                tag("td", tag("bdi", inert(group.operation))),
-                tag("td", f"{len(group.sizes):,}", class_="figure"),
-                tag("td", readable(group.block_bytes), class_="figure"),
-            )
-        )
-    rest = groups[_GROUPS:]
-    if rest:
-        count, size = sum(len(group.sizes) for group in rest), sum(group.block_bytes for group in rest)
-        cells = (tag("td", f"{count:,}", class_="figure"), tag("td", readable(size), class_="figure"))
-        rows.append(tag("tr", _word("td", "smaller", lang), tag("td"), tag("td"), *cells))
-    head = [_word("th", key, lang) for key in ("category", "module", "operation")]
-    head += [_word("th", key, lang, class_="figure") for key in ("count", "size")]
-    return _table(head, rows, id="alive")
-
-
-def _phases(estimate: Estimate, lang: str) -> Markup:
-    rows = []
-    for phase in estimate.phases:
-        if phase.name.rpartition(".")[2] in _MERGED:
-            continue
-        en, zh = (inert(phase_name(phase.name, language)) for language in LANGUAGES)
-        counts = (phase.allocated_peak_bytes, phase.allocated_end_bytes, phase.reserved_bytes)
-        figures = [tag("td", readable(count), class_="figure", title=f"{count:,}") for count in counts]
-        rows.append(tag("tr", _said("td", en, zh, lang), *figures, data_phase=inert(phase.name)))
-    head = [
-        _word("th", "phase", lang),
-        *(_word("th", key, lang, class_="figure") for key in ("phase_peak", "phase_end", "reserved")),
-    ]
-    return _table(head, rows, id="phases")
+    yield tag("details", word("summary", "recipe", lang), tag("pre", recipe))
