@@ -32,6 +32,8 @@ PAGES = (ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").g
 CONSOLE = re.compile(r"(?<=```console\n)(.*?)(?=^```$)", re.DOTALL | re.MULTILINE)
 MADE = re.compile(r"(<!-- made: ([\w -]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 HEAD = re.compile(r" \| head -n (\d+)$")
+CONTINUED = "\\\n"
+COMMAND = re.compile(r"^\$ (?:.*\\\n)*.*$", re.MULTILINE)
 BUILD = re.compile(r"(\btorch \d+\.\d+\.\d+)\+\w+")
 
 
@@ -43,10 +45,13 @@ def rendered(text: str) -> str:
 
 def console(block: str) -> str:
     """Return a console block with what its commands print; a block of other programs as it is."""
-    commands = [line for line in block.splitlines() if line.startswith("$ ")]
-    if not commands or not all(line.startswith("$ tunesmith ") for line in commands):
+    commands = COMMAND.findall(block)
+    if not commands or not all(command.startswith("$ tunesmith ") for command in commands):
         return block
-    return "\n".join(f"{line}\n{printed(line.removeprefix('$ tunesmith '))}" for line in commands)
+    return "\n".join(
+        f"{command}\n{printed(command.replace(CONTINUED, ' ').removeprefix('$ tunesmith '))}"
+        for command in commands
+    )
 
 
 @functools.cache
@@ -70,7 +75,7 @@ def printed(command: str) -> str:
             code = cli.main(shlex.split(command))
     text = [line.rstrip() for line in BUILD.sub(r"\1", output.getvalue()).strip("\n").splitlines()]
     if lines is not None:
-        return "\n".join(text[: int(lines[1])]) + "\n"
+        return "\n".join(text[: int(lines[1])]).rstrip() + "\n"
     return "\n".join([*text, *([f"(exit code {code})"] if code else [])]) + "\n"
 
 

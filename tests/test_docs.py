@@ -145,8 +145,7 @@ def test_both_readmes_say_the_same() -> None:
     for language in ("sh", "python"):
         assert blocks(english, language) == blocks(chinese, language)
     commands = [
-        [c.replace(" --lang zh", "") for c in re.findall(r"^\$ .+$", text(p), re.MULTILINE)]
-        for p in (english, chinese)
+        [c.replace(" --lang zh", "") for c in GENERATOR.COMMAND.findall(text(p))] for p in (english, chinese)
     ]
     assert commands[0] == commands[1]
     pictures = [re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text(page)) for page in (english, chinese)]
