@@ -24,6 +24,7 @@ from transformers.quantizers import AutoHfQuantizer
 
 from tunesmith.architecture import Architecture
 from tunesmith.errors import UnsupportedError
+from tunesmith.memory import flash
 from tunesmith.recipe import Quantization, Recipe
 
 AUTO_CLASSES = (
@@ -53,7 +54,7 @@ def build(architecture: Architecture, recipe: Recipe) -> PreTrainedModel:
             f"model_type {architecture.model_type!r} has no language model in transformers {transformers.__version__}. "
             "Name a model with a causal, masked, sequence-to-sequence or image-text head."
         )
-    with torch.device("meta"):
+    with torch.device("meta"), flash.dispatchable():
         model = (auto or known[0]).from_config(
             config, dtype=DTYPES[recipe.precision.weights], attn_implementation=recipe.attn_implementation
         )

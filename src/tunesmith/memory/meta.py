@@ -21,7 +21,7 @@ from trl.kernels import chunked_logprob
 from trl.trainer import utils as trl_utils
 
 from tunesmith.hardware import Gpu
-from tunesmith.memory import bnb
+from tunesmith.memory import bnb, flash
 from tunesmith.memory.attention import Attention
 from tunesmith.memory.autocast import Autocast, BorrowedAutocast, on_cpu
 
@@ -31,7 +31,8 @@ def cuda_behaviour(gpu: Gpu) -> Iterator[CudaFunctions]:
     """Make the meta device choose, cast and optimise as CUDA does, until the block ends."""
     autocast, functions = Autocast(), CudaFunctions(gpu)
     with ExitStack() as stack:
-        for owner, name, value in _patches(autocast):
+        assert gpu.compute_capability is not None
+        for owner, name, value in (*_patches(autocast), *flash.patches(gpu.compute_capability)):
             stack.enter_context(_replaced(owner, name, value))
         stack.enter_context(functions)
         stack.enter_context(autocast)
