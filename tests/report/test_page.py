@@ -17,6 +17,7 @@ import pytest
 
 from tunesmith.memory.estimate import Estimate, Suggestion, Traced, estimate_from
 from tunesmith.memory.timeline import Timeline
+from tunesmith.report.assumptions import sentence
 from tunesmith.report.timeline import write_timeline
 from tunesmith.units import readable
 
@@ -124,7 +125,7 @@ def test_the_page_is_whole_without_script(made: Made, drawn: Drawn, lang: str) -
         assert f"{count:,}" in text
     assert estimate.timeline is not None
     assert all(phase.name in text for phase in estimate.timeline.phases)
-    assert all(sentence in text for sentence in estimate.assumptions)
+    assert all(sentence(assumption, lang) in text for assumption in estimate.assumptions)
     assert "torch 2.13.0" in text and readable(estimate.peak.process_bytes) in text
 
 

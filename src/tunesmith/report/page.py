@@ -16,6 +16,7 @@ from typing import Any
 
 from tunesmith.memory.estimate import Estimate
 from tunesmith.memory.timeline import CATEGORIES
+from tunesmith.report.assumptions import sentence
 from tunesmith.report.bilingual import WORDS, said, word
 from tunesmith.report.chart import picture_style, timeline_svg
 from tunesmith.report.columns import Course
@@ -151,7 +152,10 @@ def _sections(estimate: Estimate, lang: str) -> Iterator[Markup]:
     yield tag("section", word("h2", "phases", lang), phases_table(estimate, lang))
     if estimate.suggestions:
         yield tag("section", word("h2", "suggestions", lang), suggestions_table(estimate, lang))
-    told = [tag("li", inert(sentence, 2000)) for sentence in estimate.assumptions]
+    told = []
+    for assumption in estimate.assumptions:
+        en, zh = (inert(sentence(assumption, language), 2000) for language in LANGUAGES)
+        told.append(said("li", en, zh, lang))
     yield tag("section", word("h2", "assumptions", lang), tag("ul", *told))
     versions = ", ".join(f"{inert(name)} {inert(version)}" for name, version in estimate.versions.items())
     yield tag("section", word("h2", "versions", lang), tag("p", versions))
