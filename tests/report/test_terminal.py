@@ -81,6 +81,11 @@ def test_folklore_is_a_known_screen(made: Made, lang: str) -> None:
     assert_golden(f"folklore.{lang}.txt", screen(beside(made(), lang=lang)))
 
 
+def test_a_model_without_a_name_is_called_something(made: Made) -> None:
+    """A config given inline has no name; the headline does not begin with a dot."""
+    assert screen(answer(made(model=""))).startswith("a model given inline · full")
+
+
 def test_no_line_is_wider_than_the_terminal(made: Made) -> None:
     """At 80 columns and at 100, no line is cut or runs over."""
     for width in (80, 100):

@@ -78,7 +78,12 @@ def waiting(doing: str, console: Console) -> Iterator[None]:
         return
     columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
     progress = Progress(
-        *columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False
+        *columns,
+        console=console,
+        transient=True,
+        refresh_per_second=4,
+        redirect_stdout=False,
+        redirect_stderr=False,
     )
     progress.add_task(doing, total=None)
     timer = threading.Timer(PATIENCE_SECONDS, progress.start)

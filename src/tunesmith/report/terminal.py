@@ -81,7 +81,8 @@ def _value(value: object) -> str:
 
 def _headline(estimate: Estimate, t: Tell) -> Text:
     recipe, process = estimate.recipe, estimate.peak.process_bytes
-    what = f"{inert(estimate.model, 60)} · {recipe.method} · {recipe.per_device_train_batch_size} × "
+    name = inert(estimate.model, 60) or t("a model given inline", "直接写入的模型")
+    what = f"{name} · {recipe.method} · {recipe.per_device_train_batch_size} × "
     line = Text(
         what + t(f"{recipe.sequence_length:,} tokens", f"{recipe.sequence_length:,} 词元"), style="bold"
     )
