@@ -25,13 +25,16 @@ EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.re
 LINK = re.compile(r"\]\(([^)\s#]+)?(#[^)\s]*)?\)|(?:src|href)=\"([^\"#]+)\"")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 OWN_FLAGS = {
+    "--engine",
     "--explain",
     "--folklore",
     "--help",
     "--json",
     "--lang",
     "--recipe",
+    "--no-suggest",
     "--snapshot",
+    "--suggest",
     "--timeline",
     "--version",
 }
