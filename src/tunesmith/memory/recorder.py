@@ -42,8 +42,8 @@ class Recorder(TorchDispatchMode):
 
     ``run`` may run an operation in the device's stead (a device without memory cannot answer
     ``item()``); ``scratch`` names the bytes that a CUDA kernel takes inside an operation, and with a
-    minus sign those it gives back before the end; ``workspace_bytes`` is what a cuBLAS handle takes at its first use. On a
-    real device all three keep their defaults.
+    minus sign those it gives back before the end, a 0 standing for its outputs; ``workspace_bytes`` is
+    what a cuBLAS handle takes at its first use. On a real device all three keep their defaults.
     """
 
     def __init__(
@@ -125,8 +125,14 @@ class Recorder(TorchDispatchMode):
     ) -> Any:
         name = func._schema.name
         module, backward = self._locate()
+        script = tuple(self._scratch(name, args)) if self._scratch is not None else ()
+        before, after = (script[: script.index(0)], script[script.index(0) + 1 :]) if 0 in script else ((), script)
+        held = self._take(before, [], module, name)
         if backward and name == "aten::add" and self._accumulates(args):
             result = torch.ops.aten.add_.Tensor(*args)
+        elif backward and name == "aten::index_put" and _caller() == "_engine_run_backward":
+            # index_backward() puts into its own zeros unless a mode is on: FunctionsManual.cpp at v2.13.0.
+            result = torch.ops.aten.index_put_.default(*args, **(kwargs or {}))
         elif self._run is None:
             result = func(*args, **(kwargs or {}))
         else:
@@ -134,13 +140,12 @@ class Recorder(TorchDispatchMode):
         self._see(result, name, module, args)
         if name in GEMMS:
             self._take_workspace("autograd" if backward else "main", module)
-        if self._scratch is not None:
-            self._hold(self._scratch(name, args), module, name)
+        if script:
+            self._events.extend(-index - 1 for index in reversed(self._take(after, held, module, name)))
         return result
 
-    def _hold(self, script: Iterable[int], module: str, name: str) -> None:
-        """Take and give back what a kernel holds while it runs; what is still held goes last."""
-        held: list[int] = []
+    def _take(self, script: Iterable[int], held: list[int], module: str, name: str) -> list[int]:
+        """Take and give back what a kernel holds while it runs, and return what it still holds."""
         for count in script:
             if count > 0:
                 held.append(self._born(count, "temporaries", module, name))
@@ -148,7 +153,7 @@ class Recorder(TorchDispatchMode):
                 done = next(index for index in reversed(held) if self._bytes[index] == -count)
                 held.remove(done)
                 self._events.append(-done - 1)
-        self._events.extend(-index - 1 for index in held)
+        return held
 
     def _accumulates(self, args: tuple[Any, ...]) -> bool:
         """Return whether autograd would add the second gradient into the first, in place.

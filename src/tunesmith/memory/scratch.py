@@ -16,7 +16,11 @@ import torch
 from tunesmith.hardware import Gpu
 
 Script = tuple[int, ...]
-"""Bytes taken in order; a negative size gives the last taken block of that size back before the end."""
+"""Bytes taken in order; a negative size gives the last taken block of that size back before the end.
+
+What stands before OUTPUTS is taken before the operation makes its outputs, the rest after.
+"""
+OUTPUTS = 0
 
 
 class Scratch:
@@ -29,6 +33,7 @@ class Scratch:
         self._rules: dict[str, Callable[..., Script]] = {
             "aten::_softmax_backward_data": _softmax_backward,
             "aten::_scaled_dot_product_flash_attention_backward": _flash_backward,
+            "aten::_flash_attention_backward": _flash_rows_backward,
             "aten::_scaled_dot_product_efficient_attention_backward": self._efficient_backward,
             "aten::sum": self._column_sum,
         }
@@ -109,11 +114,20 @@ def _threads_per_multiprocessor(compute_capability: tuple[int, int]) -> int:
     return 1536 if compute_capability[0] in (8, 12) and compute_capability != (8, 0) else 2048
 
 
-def _flash_backward(grad: torch.Tensor, query: torch.Tensor, key: torch.Tensor, *_: Any) -> Script:
+def _flash_backward(
+    grad: torch.Tensor,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    out: torch.Tensor,
+    *_: Any,
+) -> Script:
     """Return softmax_d and the float32 dq accumulator of mha_bwd, third_party/flash-attention flash_api.cpp.
 
-    With grouped queries dk and dv are first made for every query head, then summed.
+    With grouped queries dk and dv are first made for every query head, then summed. A gradient or an output
+    that does not lie token by token is copied so before (_flash_attention_backward in attention_backward.cu).
     """
+    copies = [t.numel() * t.element_size() for t in (grad, out) if not t.transpose(1, 2).is_contiguous()]
     batch, heads, length, width = query.shape
     rounded_length = math.ceil(length / 128) * 128
     multiple = 32 if width <= 128 else 64
@@ -121,7 +135,31 @@ def _flash_backward(grad: torch.Tensor, query: torch.Tensor, key: torch.Tensor, 
     held = [batch * heads * rounded_length * 4, batch * heads * rounded_length * rounded_width * 4]
     if key.shape[1] != heads:
         held += [batch * heads * key.shape[2] * width * key.element_size()] * 2
-    return tuple(held)
+    return (*copies, OUTPUTS, *held)
+
+
+def _flash_rows_backward(
+    grad: torch.Tensor,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    out: torch.Tensor,
+    logsumexp: torch.Tensor,
+    starts: torch.Tensor | None,
+    *_: Any,
+) -> Script:
+    """Return the same for (batch, length, heads, width), or for sequences end to end, padded to 128 each."""
+    if query.dim() == 4:
+        rows = [tensor.transpose(1, 2) for tensor in (grad, query, key, value, out)]
+        return _flash_backward(*rows)
+    tokens, heads, width = query.shape
+    sequences = starts.numel() - 1 if starts is not None else 1
+    rounded = tokens + 128 * sequences
+    multiple = 32 if width <= 128 else 64
+    held = (heads * rounded * 4, rounded * heads * math.ceil(width / multiple) * multiple * 4)
+    if key.shape[1] == heads:
+        return held
+    return (*held, *[key.shape[0] * heads * width * key.element_size()] * 2)
 
 
 def _softmax_backward(grad: torch.Tensor, output: torch.Tensor, *_: Any) -> Script:
