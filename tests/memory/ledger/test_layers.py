@@ -12,11 +12,38 @@ from tunesmith.architecture import Architecture, catalogue, parse_architecture
 from tunesmith.errors import UnsupportedError
 from tunesmith.memory.ledger.layers import _UNSTATED, Layers, layers_of, with_layers
 
-WRITERS = (
-    "llama qwen2 qwen3 mistral gemma gemma2 gemma3 gemma3_text phi3 gpt2 gpt_neox opt bloom falcon mixtral "
-    "qwen3_moe deepseek_v2 deepseek_v3 gpt_oss smollm3 olmo3 granite cohere stablelm starcoder2 qwen3_next "
-    "llama4 glm4_moe jamba nemotron_h"
-).split()
+WRITERS = [
+    "llama",
+    "qwen2",
+    "qwen3",
+    "mistral",
+    "gemma",
+    "gemma2",
+    "gemma3",
+    "gemma3_text",
+    "phi3",
+    "gpt2",
+    "gpt_neox",
+    "opt",
+    "bloom",
+    "falcon",
+    "mixtral",
+    "qwen3_moe",
+    "deepseek_v2",
+    "deepseek_v3",
+    "gpt_oss",
+    "smollm3",
+    "olmo3",
+    "granite",
+    "cohere",
+    "stablelm",
+    "starcoder2",
+    "qwen3_next",
+    "llama4",
+    "glm4_moe",
+    "jamba",
+    "nemotron_h",
+]
 
 
 def first_of(family: str) -> Architecture:
@@ -27,7 +54,9 @@ def architecture(**config: Any) -> Architecture:
     return parse_architecture({"model_type": "llama", "num_hidden_layers": 24} | config)
 
 
-@pytest.mark.parametrize("family", [f for f in WRITERS if any(e.config["model_type"] == f for e in catalogue().values())])
+@pytest.mark.parametrize(
+    "family", [f for f in WRITERS if any(e.config["model_type"] == f for e in catalogue().values())]
+)
 def test_every_popular_family_can_be_shortened_by_whole_rounds(family: str) -> None:
     whole = first_of(family)
     layers = layers_of(whole)

@@ -30,7 +30,10 @@ def run(layers: int, blocks: list[int], *, fifo: bool = False) -> Timeline:
         events.extend(-index for index in (held[i] if fifo else reversed(held[i])))
         events.append(-temporary)
     events.append(-norms)
-    phases = (Phase(name="forward", start=0, end=middle), Phase(name="backward", start=middle, end=len(events)))
+    phases = (
+        Phase(name="forward", start=0, end=middle),
+        Phase(name="backward", start=middle, end=len(events)),
+    )
     return Timeline(storages=tuple(storages), events=tuple(events), phases=phases)
 
 
