@@ -176,10 +176,13 @@ def test_outputs_that_are_kept_hold_the_logits_to_the_end_of_the_step(traced: Tr
 
 
 def test_a_packed_batch_of_sft_is_one_row_with_a_block_mask(traced: Trace) -> None:
-    answer = traced(trainer="sft", packing=True, per_device_train_batch_size=4)
-    masks = [s for s in answer.timeline.storages if s.bytes == (4 * 32) ** 2]
-    assert masks, "the boolean mask that keeps examples apart covers all pairs of tokens"
-    assert any("attention" in sentence for sentence in answer.assumptions) or answer.assumptions
+    def masks(*, packing: bool) -> list[Storage]:
+        changes = {"trainer": "sft", "per_device_train_batch_size": 4, "sequence_length": 40}
+        answer = traced(**changes, packing=packing)
+        return [storage for storage in answer.timeline.storages if storage.bytes == (4 * 40) ** 2]
+
+    assert masks(packing=True), "the boolean mask that keeps examples apart covers all pairs of tokens"
+    assert not masks(packing=False)
 
 
 def test_experts_add_their_balancing_loss_under_sft(traced: Trace) -> None:
