@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from tunesmith.memory.estimate import Estimate
+from tunesmith.memory.estimate import Estimate, Traced, estimate_from
+from tunesmith.memory.timeline import Phase, Storage, Timeline
+from tunesmith.recipe import Recipe
 from tunesmith.report.explain import derive
 from tunesmith.report.peak import alive_at_peak, pattern
 
@@ -36,6 +38,27 @@ def test_a_product_is_stated_only_if_it_is_true(made: Made) -> None:
     assert weights.facts == (f"{estimate.parameters:,} parameters × 2 bytes (bfloat16)",)
     off = replace(estimate, parameters=estimate.parameters + 1)
     assert next(each for each in derive(off) if each.category == "weights").facts == ()
+
+
+def quantised(parameters: int) -> Estimate:
+    """Return a run of 1,000 packed parameters, 100 that are not, and 40 bytes of constants."""
+    held = [(500, "weights", "bitsandbytes::quantize_4bit"), (200, "weights", "aten::empty")]
+    held += [(40, "quantization constants", "bitsandbytes::quantize_blockwise")]
+    storages = tuple(Storage(bytes=n, category=c, module="", operation=op) for n, c, op in held)
+    timeline = Timeline(storages=storages, events=(1, 2, 3), phases=(Phase(name="load", start=0, end=3),))
+    traced = Traced(
+        timeline=timeline, parameters=parameters, trainable_parameters=0, assumptions=(), versions={}
+    )
+    recipe = Recipe(model="gpt2", method="qlora")
+    return estimate_from(traced, model="tiny", recipe=recipe, gpu=None)
+
+
+def test_packed_weights_are_counted_in_bits() -> None:
+    """Quantised weights and the others are told apart where together they are all parameters."""
+    weights, constants = derive(quantised(1100))
+    assert weights.facts == ("1,000 parameters × 4 bits + 100 not quantised × 2 bytes (bfloat16)",)
+    assert constants.facts == ("0.320 bits for each of 1,000 quantised parameters",)
+    assert derive(quantised(1099))[0].facts == ()
 
 
 def test_groups_are_the_peak(made: Made) -> None:

@@ -208,6 +208,13 @@ def _facts(estimate: Estimate, category: str, groups: Sequence[Group], t: Tell) 
         yield from _weights(estimate, mine, count, t)
     elif category == "adapter weights" and learn and count in (4 * learn, 2 * learn):
         yield t(f"{learn:,} parameters × {count // learn} bytes", f"{learn:,} 个参数 × {count // learn} 字节")
+    elif category == "quantization constants" and _quantised(estimate, groups):
+        small = _quantised(estimate, groups)
+        bits = f"{8 * count / small:.3f}"
+        yield t(
+            f"{bits} bits for each of {small:,} quantised parameters",
+            f"{small:,} 个量化参数，每个 {bits} 位",
+        )
     elif category == "gradients":
         item = _trainable_item(estimate, groups)
         if item and count % item == 0:
@@ -232,12 +239,11 @@ def _weights(estimate: Estimate, groups: Sequence[Group], count: int, t: Tell) -
             f"{known:,} parameters × {item} bytes ({dtype})", f"{known:,} 个参数 × {item} 字节（{dtype}）"
         )
         return
-    quantization = estimate.recipe.quantization
-    packed = sum(group.bytes for group in groups if "quantize" in group.operation)
-    if quantization is None or not packed:
+    quantization, small = estimate.recipe.quantization, _quantised(estimate, groups)
+    if quantization is None or not small:
         return
     bits = quantization.bits
-    small, rest = packed * 8 // bits, count - packed
+    rest = count - small * bits // 8
     for name, size in ((dtype, item), ("float32", 4)):
         if size and small * size + rest == known * size:
             other = f"{known - small:,}"
@@ -246,6 +252,13 @@ def _weights(estimate: Estimate, groups: Sequence[Group], count: int, t: Tell) -
                 f"{small:,} 个参数 × {bits} 位 + 未量化的 {other} 个 × {size} 字节（{name}）",
             )
             return
+
+
+def _quantised(estimate: Estimate, groups: Sequence[Group]) -> int:
+    """Return how many parameters are quantised, by the bytes they are packed in; 0 where none is."""
+    quantization = estimate.recipe.quantization
+    packed = (group for group in groups if group.category == "weights" and "quantize" in group.operation)
+    return 0 if quantization is None else sum(group.bytes for group in packed) * 8 // quantization.bits
 
 
 def _trainable_item(estimate: Estimate, groups: Sequence[Group]) -> int:
