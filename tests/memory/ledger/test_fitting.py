@@ -44,7 +44,7 @@ def ledgers(real_trace: Trace, card: Gpu) -> dict[str, Ledger]:
 
 
 def live(timeline: Timeline) -> tuple[int, list[tuple[str, int, int]]]:
-    """Return the most that lives, in whole blocks, and each phase's peak and end, counted storage by storage."""
+    """Return the most that lives, in whole blocks, and each phase's peak and end."""
     now = 0
     phases = []
     for phase in timeline.phases:
