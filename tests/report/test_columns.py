@@ -43,6 +43,8 @@ def test_peaks_survive(course: Course, count: int) -> None:
     for span in columns.spans:
         highest = max(course.run.allocated_after[span.phase.start : span.phase.end])
         assert max(columns.allocated_bytes[span.first : span.stop]) == highest
+        held = max(course.run.reserved_after[span.phase.start : span.phase.end])
+        assert max(columns.reserved_bytes[span.first : span.stop]) == held
 
 
 @given(courses(), st.integers(0, 60))

@@ -7,7 +7,7 @@ import hashlib
 import html.parser
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from xml.etree import ElementTree
 import pytest
 
 from tunesmith.memory.estimate import Estimate, Suggestion, Traced, estimate_from
-from tunesmith.memory.timeline import Timeline
+from tunesmith.memory.timeline import CATEGORIES, Timeline
 from tunesmith.report.assumptions import sentence
 from tunesmith.report.timeline import write_timeline
+from tunesmith.report.words import CATEGORY_NAMES
 from tunesmith.units import readable
 
 HOSTILE = (
@@ -135,6 +136,9 @@ def test_the_page_s_data_are_the_data(made: Made, drawn: Drawn) -> None:
     data = json.loads(Page(drawn(estimate, ".html")).scripts[0])
     assert data | json.loads(drawn(estimate, ".json")) == data
     assert data["words"]["en"].keys() == data["words"]["zh"].keys()
+    for category in CATEGORIES:
+        names = tuple(data["words"][lang][f"category {category}"] for lang in ("en", "zh"))
+        assert names == (category, CATEGORY_NAMES[category])
     assert data["lang"] == "en"
 
 
@@ -202,6 +206,18 @@ def _active(page: Page) -> list[tuple[str, str]]:
     ]
 
 
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text in JSON data, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in (*value.keys(), *value.values()):
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+
+
 @pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
 @pytest.mark.parametrize("suffix", [".svg", ".html"])
 def test_names_are_inert(made: Made, drawn: Drawn, suffix: str, name: str) -> None:
@@ -223,5 +239,6 @@ def test_names_cannot_leave_the_data(made: Made, drawn: Drawn, name: str) -> Non
     inside = Page(drawn(hostile(made, name), ".html")).scripts[0]
     assert not set("<>&") & set(inside) and inside.isascii()
     assert json.loads(inside)["format"] == "tunesmith timeline"
+    assert all(text.isprintable() and len(text) < 2500 for text in _texts(json.loads(inside)))
     text = drawn(hostile(made, name), ".json")
     assert text.isascii() and json.loads(text)["estimate"]["model"] == name
