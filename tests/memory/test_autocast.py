@@ -56,7 +56,7 @@ CUDA_ONLY: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], torch.dtype]]
     "mean": (lambda a: a.mean(), torch.bfloat16),
     "sigmoid": (lambda a: a.sigmoid(), torch.bfloat16),
 }
-"""What CUDA makes of a bfloat16 tensor: docs.pytorch.org/docs/stable/amp.html, "CUDA Op-Specific Behavior"."""
+"""What CUDA makes of bfloat16: docs.pytorch.org/docs/stable/amp.html, "CUDA Op-Specific Behavior"."""
 
 
 @pytest.mark.parametrize("name", CUDA_ONLY)

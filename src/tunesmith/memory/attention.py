@@ -7,10 +7,10 @@ can, else the memory-efficient kernel, else plain mathematics.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch.nn import functional
+
 
 class Attention:
     """Scaled dot-product attention with the kernel a card of this compute capability would choose."""
@@ -19,7 +19,7 @@ class Attention:
         self._capability = compute_capability
         self.kernels: set[str] = set()
 
-    def __call__(
+    def __call__(  # noqa: PLR0913  PyTorch's own signature
         self,
         query: torch.Tensor,
         key: torch.Tensor,
@@ -30,6 +30,7 @@ class Attention:
         scale: float | None = None,
         enable_gqa: bool = False,
     ) -> torch.Tensor:
+        """Return what torch.nn.functional.scaled_dot_product_attention returns, by the card's kernel."""
         kernel = self._choose(query, key, value, attn_mask)
         self.kernels.add(kernel)
         if kernel == "math":
@@ -69,7 +70,8 @@ def _flash(
     width = query.shape[-1]
     scale = scale if scale is not None else 1 / math.sqrt(width)
     query, key, value = (_pad_last(tensor, 8) for tensor in (query, key, value))
-    out = torch.ops.aten._scaled_dot_product_flash_attention(query, key, value, dropout, causal, scale=scale)[0]
+    flash = torch.ops.aten._scaled_dot_product_flash_attention
+    out = flash(query, key, value, dropout, causal, scale=scale)[0]
     return out[..., :width] if out.shape[-1] != width else out
 
 

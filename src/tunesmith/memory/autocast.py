@@ -14,17 +14,19 @@ from torch.overrides import TorchFunctionMode
 
 # aten/src/ATen/autocast_mode.h at v2.13.0, AT_FORALL_LOWER_PRECISION_FP.
 LOWER_PRECISION: Final = frozenset(
-    "conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d convolution prelu addmm addmv "
-    "addr matmul __matmul__ __rmatmul__ einsum mm mv linalg_vecdot linear addbmm baddbmm bmm chain_matmul multi_dot "
-    "lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell scaled_dot_product_attention".split()
+    "conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d convolution prelu "
+    "addmm addmv addr matmul __matmul__ __rmatmul__ einsum mm mv linalg_vecdot linear addbmm baddbmm bmm "
+    "chain_matmul multi_dot lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell "
+    "scaled_dot_product_attention".split()
 )
 # AT_FORALL_FP32.
 FLOAT32: Final = frozenset(
-    "acos asin cosh erfinv exp expm1 log log10 log2 log1p reciprocal rsqrt sinh tan pow __pow__ softplus layer_norm "
-    "native_layer_norm group_norm frobenius_norm nuclear_norm cosine_similarity poisson_nll_loss "
+    "acos asin cosh erfinv exp expm1 log log10 log2 log1p reciprocal rsqrt sinh tan pow __pow__ softplus "
+    "layer_norm native_layer_norm group_norm frobenius_norm nuclear_norm cosine_similarity poisson_nll_loss "
     "cosine_embedding_loss nll_loss nll_loss2d hinge_embedding_loss kl_div l1_loss smooth_l1_loss huber_loss "
-    "mse_loss margin_ranking_loss multilabel_margin_loss soft_margin_loss triplet_margin_loss multi_margin_loss "
-    "binary_cross_entropy_with_logits dist pdist cdist renorm logsumexp cross_entropy".split()
+    "mse_loss margin_ranking_loss multilabel_margin_loss soft_margin_loss triplet_margin_loss "
+    "multi_margin_loss binary_cross_entropy_with_logits dist pdist cdist renorm logsumexp "
+    "cross_entropy".split()
 )
 # AT_FORALL_FP32_SET_OPT_DTYPE: they read 16 bits and write 32, without a cast copy in between.
 FLOAT32_OUTPUT: Final = frozenset(
@@ -38,7 +40,7 @@ HALVES: Final = (torch.float16, torch.bfloat16)
 
 
 def on_cpu(device_type: str | None = None) -> str:
-    """Return the device type whose autocast switch stands for *device_type*: meta and CUDA borrow the CPU's."""
+    """Return the device type whose autocast switch is asked: meta and CUDA borrow the CPU's."""
     return "cpu" if device_type in (None, "meta", "cuda") else device_type
 
 

@@ -91,6 +91,6 @@ def _copied(weight: Any, memo: dict[int, Any]) -> Any:
 def _get_paged(*shape: int, dtype: torch.dtype = torch.float32, device: Any = None) -> torch.Tensor:
     """Return a tensor outside the device, as CUDA managed memory is outside PyTorch's counters."""
     paged = torch.empty((), dtype=dtype).expand(shape)
-    paged.is_paged = True  # type: ignore[attr-defined]
-    paged.page_deviceid = 0  # type: ignore[attr-defined]
+    paged.is_paged = True
+    paged.page_deviceid = 0
     return paged

@@ -51,8 +51,9 @@ def build(architecture: Architecture, recipe: Recipe) -> PreTrainedModel:
     auto = next((auto for auto in known if auto._model_mapping[type(config)].__name__ in named), None)
     if not known:
         raise UnsupportedError(
-            f"model_type {architecture.model_type!r} has no language model in transformers {transformers.__version__}. "
-            "Name a model with a causal, masked, sequence-to-sequence or image-text head."
+            f"model_type {architecture.model_type!r} has no language model in transformers "
+            f"{transformers.__version__}. Name a model with a causal, masked, "
+            "sequence-to-sequence or image-text head."
         )
     with torch.device("meta"), flash.dispatchable():
         model = (auto or known[0]).from_config(
@@ -71,8 +72,8 @@ def _config(architecture: Architecture) -> PreTrainedConfig:
     kind = architecture.model_type
     if kind not in CONFIG_MAPPING:
         raise UnsupportedError(
-            f"model_type {kind!r} is not known to transformers {transformers.__version__}, so nothing can be run. "
-            "Upgrade transformers, or name a model of a known type; remote code is never run."
+            f"model_type {kind!r} is not known to transformers {transformers.__version__}, so nothing can be "
+            "run. Upgrade transformers, or name a model of a known type; remote code is never run."
         )
     return CONFIG_MAPPING[kind].from_dict(architecture.to_dict())
 
@@ -108,7 +109,7 @@ def _materialise(parameter: nn.Parameter, dtype: torch.dtype, device: torch.devi
 
 
 def _byte_count(model: PreTrainedModel) -> int:
-    """Return what get_total_byte_count() of modeling_utils.py counts: each parameter once, in its stored size."""
+    """Return what get_total_byte_count() of modeling_utils.py counts: each parameter once, as stored."""
     seen: dict[int, int] = {}
     for parameter in model.parameters():
         size = parameter.element_size() if type(parameter) is nn.Parameter else 0.5

@@ -6,7 +6,6 @@ the code that says so. Nothing here knows of models or trainers.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
@@ -81,7 +80,9 @@ def _softmax(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return SOFTMAXES[func](input, dim, True)
 
 
-def _dropout(input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> torch.Tensor:
+def _dropout(
+    input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> torch.Tensor:
     """Run CUDA's fused dropout: an output and a mask of one byte an element.
 
     is_fused_kernel_acceptable() in aten/src/ATen/native/Dropout.cpp at v2.13.0.

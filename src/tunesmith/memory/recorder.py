@@ -88,7 +88,7 @@ class Recorder(TorchDispatchMode):
     # What its owner tells it.
 
     def name_modules(self, model: nn.Module, *, head: nn.Module | None) -> None:
-        """Name the modules of *model*; what is born in its outermost module or *head* makes logits and loss."""
+        """Name the modules of *model*; its outermost module and *head* make logits and loss."""
         self._calls.names = {id(module): name for name, module in model.named_modules()}
         roots = [name for name, module in model.named_modules() if head is not None and _owns(module, head)]
         self._head = (*roots, self._calls.names.get(id(head), "")) if head is not None else ()
@@ -126,7 +126,8 @@ class Recorder(TorchDispatchMode):
         name = func._schema.name
         module, backward = self._locate()
         script = tuple(self._scratch(name, args)) if self._scratch is not None else ()
-        before, after = (script[: script.index(0)], script[script.index(0) + 1 :]) if 0 in script else ((), script)
+        split = script.index(0) if 0 in script else -1
+        before, after = script[: max(split, 0)], script[split + 1 :]
         held = self._take(before, [], module, name)
         if backward and name == "aten::add" and self._accumulates(args):
             result = torch.ops.aten.add_.Tensor(*args)
@@ -320,4 +321,4 @@ def _references_of_a_lone_gradient() -> tuple[int, int]:
 
 def _is_dense(tensor: torch.Tensor) -> bool:
     """Return whether the elements of *tensor* fill its storage without gaps or overlap."""
-    return tensor.numel() * tensor.element_size() == tensor.untyped_storage().nbytes()
+    return bool(tensor.numel() * tensor.element_size() == tensor.untyped_storage().nbytes())

@@ -82,7 +82,7 @@ class Scratch:
             rows = 128 if half or ampere else 64
             columns = 128 if half and ampere and width <= 128 else 64
         tiles = math.ceil(length / rows) * math.ceil(width / columns)
-        workspace = tiles * (rows * columns * 4 + 16)
+        workspace: int = tiles * (rows * columns * 4 + 16)
         if half and width > 128:
             splits = max(1, min(math.ceil(key.shape[2] / 64), 200 // (batch * heads)))
             workspace += splits * 2 * 64 * math.ceil(width / 64) * 64 * 4

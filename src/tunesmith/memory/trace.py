@@ -30,8 +30,8 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
     capability = gpu.compute_capability
     if capability is None:
         raise UnsupportedError(
-            f"{gpu.name} is not a CUDA card; PyTorch's CUDA allocator, which is replayed here, does not run on it. "
-            "Name a CUDA card, e.g. --gpu A100-80GB."
+            f"{gpu.name} is not a CUDA card; PyTorch's CUDA allocator, which is replayed here, does not run "
+            "on it. Name a CUDA card, e.g. --gpu A100-80GB."
         )
     with _what_fails_is_unsupported(architecture):
         model = loading.build(architecture, recipe)
@@ -71,8 +71,8 @@ def _what_fails_is_unsupported(architecture: Architecture) -> Iterator[None]:
         raise
     except Exception as error:
         raise UnsupportedError(
-            f"{architecture.name or architecture.model_type}: the libraries cannot run this step, so there is no "
-            f"figure for it. {type(error).__name__}: {error}"
+            f"{architecture.name or architecture.model_type}: the libraries cannot run this step, so there "
+            f"is no figure for it. {type(error).__name__}: {error}"
         ) from error
 
 
@@ -83,13 +83,18 @@ def _assumptions(architecture: Architecture, kernels: set[str], recipe: Recipe, 
         "Two optimizer steps; evaluation, saving and logging take nothing more.",
     ]
     if kernels:
-        said.append(f"Attention on {gpu.name}: {', '.join(sorted(kernels))} (the choice of PyTorch 2.14 on CUDA).")
+        named = ", ".join(sorted(kernels))
+        said.append(f"Attention on {gpu.name}: {named} (the choice of PyTorch 2.14 on CUDA).")
     if "efficient" in kernels and gpu.compute_capability is not None and gpu.compute_capability < (8, 0):
         said.append("Key and value heads are repeated for the memory-efficient kernel, which this card runs.")
     if gpu.compute_capability is not None and gpu.compute_capability >= (9, 0) and "flash" in kernels:
-        said.append("PyTorch may choose cuDNN's attention on this card; its workspace is not known and left out.")
+        said.append(
+            "PyTorch may choose cuDNN's attention on this card; its workspace is not known and left out."
+        )
     if "quantization_config" in architecture.config:
-        said.append(f"Weights are loaded in {recipe.precision.weights}, not in the checkpoint's own quantised form.")
+        said.append(
+            f"Weights are loaded in {recipe.precision.weights}, not in the checkpoint's own quantised form."
+        )
     if {"vision_config", "audio_config"} & set(architecture.config):
         said.append("Batches hold text only; no images or sound.")
     if architecture.num_experts:

@@ -182,9 +182,9 @@ class Step:
     attn_implementation: str | None = choice(Nullable(Choice(names.ATTENTIONS)), None)
     """Attention code; null: what transformers picks."""
     attention_mask: bool | None = choice(Nullable(Boolean()), None)
-    """Does the collator pass a mask to the model; null: what the trainer does by itself (a bare loop passes none)."""
+    """Does the collator pass a mask; null: what the trainer does by itself (a bare loop passes none)."""
     keep_outputs: bool | None = choice(Nullable(Boolean()), None)
-    """Do the model's outputs live until the step ends; null: in a bare loop, which states no mask, they do."""
+    """Do the model's outputs live until the step ends; null: in a bare loop without a mask, they do."""
     packing: bool = choice(Boolean(), False)
     """Join short examples into full sequences."""
     loss: str | None = choice(Nullable(Choice(names.LOSSES)), None)
