@@ -84,6 +84,17 @@ def test_a_ledger_states_its_residual_at_a_point_that_it_was_not_fitted_to(
     assert ledgers[run].allocated_ratio[0] >= 1
 
 
+def test_where_one_sequence_runs_other_operations_the_ledger_holds_for_one(
+    real_trace: Trace, card: Gpu
+) -> None:
+    recipe = recipe_of("lora", trainer="trainer", gradient_checkpointing=False, per_device_train_batch_size=1)
+    ledger = fit(parse_architecture(MODEL), recipe, card, trace=real_trace)
+    assert ledger.range.batch == (1, 1)
+    longer = recipe.replace(sequence_length=776)
+    most, _ = live(real_trace(parse_architecture(MODEL), longer, card).timeline)
+    assert ledger.live_bytes(1, 776) == most
+
+
 @pytest.mark.parametrize("run", sorted(RUNS))
 def test_a_ledger_survives_json(run: str, ledgers: dict[str, Ledger]) -> None:
     kept = json.loads(json.dumps(ledgers[run].to_mapping()))

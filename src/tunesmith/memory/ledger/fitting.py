@@ -41,13 +41,7 @@ def fit(architecture: Architecture, recipe: Recipe, gpu: Gpu, *, trace: Trace) -
     too. Raises UnsupportedError where layers do not repeat, or a size is no form that is known.
     """
     sampler = _Sampler(architecture, recipe, gpu, trace)
-    points, check = _points(recipe)
-    samples = [sample for sample in map(sampler.at, points) if sample is not None]
-    if len(samples) < _LEAST_POINTS:
-        raise UnsupportedError(
-            f"the step of {architecture.name} runs other operations at most points around "
-            f"{points[0][0]} sequences of {points[0][1]} tokens; trace instead."
-        )
+    samples, check = _agreeing(sampler, recipe, architecture.name)
     own = samples[0].timeline
     sizes = _sizes([sample.timeline for sample in samples], [sample.point for sample in samples])
     columns, phases = phases_of(own, sizes)
@@ -63,6 +57,18 @@ def fit(architecture: Architecture, recipe: Recipe, gpu: Gpu, *, trace: Trace) -
         num_traces=sampler.num_traces,
     ).near_peaks()
     return _checked(ledger, unseen, odd)
+
+
+def _agreeing(sampler: _Sampler, recipe: Recipe, name: str) -> tuple[list[_Sample], Point]:
+    """Return samples at which the step runs the same operations, and the point that checks their ledger."""
+    for points, check in (_points(recipe), _points_of_one_batch(recipe)):
+        samples = [sample for sample in map(sampler.at, points) if sample is not None]
+        if len(samples) >= _LEAST_POINTS:
+            return samples, check
+    raise UnsupportedError(
+        f"the step of {name} runs other operations at most points around {recipe.per_device_train_batch_size} "
+        f"sequences of {recipe.sequence_length} tokens; trace instead."
+    )
 
 
 def _points(recipe: Recipe) -> tuple[list[Point], Point]:
@@ -81,6 +87,13 @@ def _points(recipe: Recipe) -> tuple[list[Point], Point]:
         (batch, max(64, length // 16 * 8)),
     ]
     return list(dict.fromkeys(points)), (3 * batch, length + length // 16 * 8 + 40)
+
+
+def _points_of_one_batch(recipe: Recipe) -> tuple[list[Point], Point]:
+    """Return points like _points() of the recipe's batch only: some layouts need no copy for one sequence."""
+    (own, *others), (_, check) = _points(recipe)
+    lengths = [length for _, length in others if length != own[1]]
+    return [own, *dict.fromkeys((own[0], length) for length in lengths)], (own[0], check)
 
 
 class _Sampler:
