@@ -66,8 +66,8 @@ def _agreeing(sampler: _Sampler, recipe: Recipe, name: str) -> tuple[list[_Sampl
         if len(samples) >= _LEAST_POINTS:
             return samples, check
     raise UnsupportedError(
-        f"the step of {name} runs other operations at most points around {recipe.per_device_train_batch_size} "
-        f"sequences of {recipe.sequence_length} tokens; trace instead."
+        f"the step of {name} runs other operations at most points around its batch of "
+        f"{recipe.per_device_train_batch_size} and length of {recipe.sequence_length}; trace instead."
     )
 
 
