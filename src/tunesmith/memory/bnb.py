@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import functools
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 import bitsandbytes as bnb
@@ -58,6 +59,56 @@ class Gemm4bit:
         if fused and self._ops._gemm_4bit_use_custom_fn.__wrapped__(0, left.dtype, rows, shape[0], inner):
             return self.operation(left, weight, shape, *args, **kwargs)
         return self._ops._dequant_linear_fallback(left, weight, shape, *args, **kwargs)
+
+
+def int8_vectorwise_quant(left: torch.Tensor, threshold: float = 0.0) -> tuple[torch.Tensor, ...]:
+    """Return the 8-bit rows, their scales and the outlier columns, taken to be none.
+
+    Allocates as the kernel of bitsandbytes/backends/cuda/ops.py at 0.50.2; which columns hold outliers is
+    known only from their values.
+    """
+    scales = torch.empty(left.numel() // left.shape[-1], device=left.device, dtype=torch.float32)
+    rows = torch.empty(left.shape, device=left.device, dtype=torch.int8)
+    if threshold == 0.0:
+        return rows, scales, None
+    outliers = left.abs() >= threshold
+    outliers.any()
+    return rows, scales, torch.empty(0, device=left.device, dtype=torch.int64)
+
+
+def int8_scaled_mm(
+    left: torch.Tensor,
+    right: torch.Tensor,
+    row_stats: torch.Tensor,
+    col_stats: torch.Tensor,
+    bias: torch.Tensor | None = None,
+    dtype: torch.dtype | None = None,
+) -> torch.Tensor:
+    """Return the product in *dtype*: int32 first, then float16, as in bitsandbytes/backends/cuda/ops.py."""
+    product = torch.empty((left.shape[0], right.shape[0]), device=left.device, dtype=torch.int32)
+    return torch.empty_like(product, dtype=torch.float16).to(dtype or torch.float16)
+
+
+def int8_mixed_scaled_mm(
+    left: torch.Tensor,
+    rows: torch.Tensor,
+    right: torch.Tensor,
+    row_stats: torch.Tensor,
+    col_stats: torch.Tensor,
+    *_: Any,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the product and the outlier columns of the input, of which there are none."""
+    outliers = torch.empty(0, device=left.device, dtype=left.dtype)
+    return int8_scaled_mm(rows, right, row_stats, col_stats, dtype=left.dtype), outliers
+
+
+INT8_OPERATIONS: dict[Any, Callable[..., Any]] = {
+    torch.ops.bitsandbytes.int8_vectorwise_quant.default: int8_vectorwise_quant,
+    torch.ops.bitsandbytes.int8_scaled_mm.default: int8_scaled_mm,
+    torch.ops.bitsandbytes.int8_mixed_scaled_mm.default: int8_mixed_scaled_mm,
+    torch.ops.bitsandbytes.int8_vectorwise_quant: int8_vectorwise_quant,
+    torch.ops.bitsandbytes.int8_mixed_scaled_mm: int8_mixed_scaled_mm,
+}
 
 
 class _Nothing:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 import transformers
+from bitsandbytes.nn import Int8Params, Params4bit
 from torch import nn
 from transformers import (
     CONFIG_MAPPING,
@@ -34,6 +35,8 @@ AUTO_CLASSES = (
     AutoModelForSeq2SeqLM,
 )
 """Heads that can be trained on tokens, in the order in which they are looked for."""
+STORED_BYTES = {Params4bit: 0.5, Int8Params: 1}
+"""Bytes that one weight of a quantised layer takes once loaded."""
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
 
@@ -104,15 +107,19 @@ def _materialise(parameter: nn.Parameter, dtype: torch.dtype, device: torch.devi
         value = torch.empty(parameter.shape, dtype=parameter.dtype, device=device)
         return nn.Parameter(value, requires_grad=parameter.requires_grad)
     value = torch.empty(parameter.shape, dtype=dtype, device=device)
-    quantised = type(parameter)(value, requires_grad=False, **parameter.__dict__)
-    return quantised._quantize(device)
+    state = dict(parameter.__dict__)
+    if type(parameter) is Int8Params:  # goes back to the host and comes again in float16 (Bnb8bitQuantize)
+        state.pop("SCB", None)
+        half = torch.empty(parameter.shape, dtype=torch.float16, device=device)
+        return Int8Params(half, requires_grad=False, **state)._quantize(device)
+    return type(parameter)(value, requires_grad=False, **state)._quantize(device)
 
 
 def _byte_count(model: PreTrainedModel) -> int:
     """Return what get_total_byte_count() of modeling_utils.py counts: each parameter once, as stored."""
     seen: dict[int, int] = {}
     for parameter in model.parameters():
-        size = parameter.element_size() if type(parameter) is nn.Parameter else 0.5
+        size = STORED_BYTES.get(type(parameter), parameter.element_size())
         seen[id(parameter)] = int(parameter.numel() * size)
     return sum(seen.values())
 

@@ -56,6 +56,8 @@ class CudaFunctions(TorchFunctionMode):
             return _dropout(*args, **(kwargs or {}))
         if func is self._gemm_4bit.operation:
             return self._gemm_4bit(*args, **(kwargs or {}))
+        if func in bnb.INT8_OPERATIONS:
+            return bnb.INT8_OPERATIONS[func](*args, **(kwargs or {}))
         if func in SOFTMAXES:
             return _softmax(func, args, kwargs or {})
         return func(*args, **(kwargs or {}))

@@ -91,6 +91,8 @@ def _assumptions(architecture: Architecture, kernels: set[str], recipe: Recipe, 
         said.append(
             "PyTorch may choose cuDNN's attention on this card; its workspace is not known and left out."
         )
+    if recipe.quantization is not None and recipe.quantization.bits == 8:
+        said.append("No input column holds outliers that int8 would multiply apart in 16 bits.")
     if "quantization_config" in architecture.config:
         said.append(
             f"Weights are loaded in {recipe.precision.weights}, not in the checkpoint's own quantised form."
@@ -127,6 +129,9 @@ class _Labels:
         for parameter in model.parameters():
             adapter = parameter.requires_grad and hasattr(model, "peft_config")
             self._recorder.label([parameter], "adapter weights" if adapter else "weights")
+            scales = getattr(parameter, "SCB", None)
+            if isinstance(scales, torch.Tensor):
+                self._recorder.label([scales], "quantization constants")
             state = getattr(parameter, "quant_state", None)
             if state is not None:
                 self._recorder.label(_tensors(vars(state)), "quantization constants")

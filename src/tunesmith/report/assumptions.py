@@ -32,6 +32,10 @@ _CHINESE: Final = tuple(
             r"Weights are loaded in (\S+), not in the checkpoint's own quantised form\.",
             r"权重以 \1 加载，而非检查点自带的量化形式。",
         ),
+        (
+            r"No input column holds outliers that int8 would multiply apart in 16 bits\.",
+            r"假定输入中没有离群列，int8 不必另以 16 位相乘。",
+        ),
         (r"Batches hold text only; no images or sound\.", r"批次中只有文字，没有图像和声音。"),
         (r"Tokens are routed to experts evenly\.", r"词元均匀地分给各个专家。"),
         (

@@ -101,7 +101,7 @@ def _attach(model: PreTrainedModel, recipe: Recipe) -> Any:
         )
     arguments = {**_required(kind, model), **adapter.arguments()}
     try:
-        config = peft.PEFT_TYPE_TO_CONFIG_MAPPING[peft.PeftType(kind)](task_type="CAUSAL_LM", **arguments)
+        config = peft.PEFT_TYPE_TO_CONFIG_MAPPING[peft.PeftType(kind)](task_type=_task(model), **arguments)
         adapted = peft.get_peft_model(model, config)
     except (AttributeError, ImportError, TypeError, ValueError) as error:
         raise RecipeError(
@@ -114,6 +114,13 @@ def _attach(model: PreTrainedModel, recipe: Recipe) -> Any:
             "head's weight directly. Leave the head out, or set trainer: trainer."
         )
     return adapted
+
+
+def _task(model: PreTrainedModel) -> str | None:
+    """Return PEFT's task for the head of *model*; None for heads that generate nothing."""
+    if model.config.is_encoder_decoder:
+        return "SEQ_2_SEQ_LM"
+    return "CAUSAL_LM" if hasattr(model, "prepare_inputs_for_generation") else None
 
 
 def _required(kind: str, model: PreTrainedModel) -> dict[str, Any]:
