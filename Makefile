@@ -10,7 +10,7 @@
 #   make clean           remove what the others made
 #
 # On Linux, PyPI's PyTorch is the CUDA build, of several GB. No GPU is needed here; for the small CPU build:
-#   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+#   make demo TORCH_INDEX=URL    with the index of CPU builds that pytorch.org names
 # Another Python: make demo PYTHON=python3.12
 
 PYTHON ?= python3

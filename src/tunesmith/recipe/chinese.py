@@ -31,7 +31,7 @@ CHINESE: Final = MappingProxyType(
         "precision.adapter": "适配器权重的类型；null：由训练器自行决定。",
         "attn_implementation": "注意力的实现；null：由 transformers 选择。",
         "attention_mask": "数据整理器是否向模型传入掩码；null：由训练器自行决定（裸循环不传）。",
-        "keep_outputs": "模型的输出是否存活到这一步结束；null：在未声明掩码的裸循环中会。",
+        "keep_outputs": "模型的输出是否存活到这一步结束；null：在既无掩码又不裁剪的循环中会。",
         "packing": "把短样本拼成完整的序列。",
         "loss": "如何由 logits 计算损失；null：由训练器自行决定。",
         "optim": "优化器，名称与 transformers 一致。",

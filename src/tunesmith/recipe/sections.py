@@ -184,7 +184,7 @@ class Step:
     attention_mask: bool | None = choice(Nullable(Boolean()), None)
     """Does the collator pass a mask; null: what the trainer does by itself (a bare loop passes none)."""
     keep_outputs: bool | None = choice(Nullable(Boolean()), None)
-    """Do the model's outputs live until the step ends; null: in a bare loop without a mask, they do."""
+    """Do the model's outputs live until the step ends; null: in a loop without mask and clipping, they do."""
     packing: bool = choice(Boolean(), False)
     """Join short examples into full sequences."""
     loss: str | None = choice(Nullable(Choice(names.LOSSES)), None)

@@ -175,6 +175,16 @@ def test_outputs_that_are_kept_hold_the_logits_to_the_end_of_the_step(traced: Tr
     assert bytes_of(live_after(dropped, "step1.backward"), "logits and loss") == 0
 
 
+def test_only_a_loop_that_neither_masks_nor_clips_keeps_its_outputs_of_itself(traced: Trace) -> None:
+    def kept(**changes: object) -> bool:
+        timeline = traced(trainer="loop", **changes)
+        return bytes_of(live_after(timeline, "step1.backward"), "logits and loss") > 0
+
+    assert kept(attention_mask=None, max_grad_norm=None)
+    assert not kept(attention_mask=True, max_grad_norm=None)
+    assert not kept(attention_mask=None, max_grad_norm=1.0)
+
+
 def test_a_packed_batch_of_sft_is_one_row_with_a_block_mask(traced: Trace) -> None:
     def masks(*, packing: bool) -> list[Storage]:
         changes = {"trainer": "sft", "per_device_train_batch_size": 4, "sequence_length": 40}

@@ -104,9 +104,11 @@ def _attach(model: PreTrainedModel, recipe: Recipe) -> Any:
         config = peft.PEFT_TYPE_TO_CONFIG_MAPPING[peft.PeftType(kind)](task_type=_task(model), **arguments)
         adapted = peft.get_peft_model(model, config)
     except (AttributeError, ImportError, TypeError, ValueError) as error:
+        change = "Change the arguments (adapter.options passes any of PEFT's) or adapter.peft_type."
+        if "lora_dropout" in str(error):  # PEFT has no dropout for the fused experts of a mixture of experts
+            change = "Set adapter.lora_dropout: 0, or name target_modules outside the experts."
         raise RecipeError(
-            f"adapter: given {kind} with {arguments}, which PEFT refuses for this run: {error} "
-            "Change the arguments (adapter.options passes any of PEFT's) or adapter.peft_type."
+            f"adapter: given {kind} with {arguments}, which PEFT refuses for this run: {error} {change}"
         ) from error
     if recipe.trainer == "sft" and isinstance(adapted.get_output_embeddings(), BaseTunerLayer):
         raise RecipeError(

@@ -281,10 +281,13 @@ def _autocast(recipe: Recipe, device: torch.device) -> Any:
 
 
 def _keeps_outputs(recipe: Recipe) -> bool:
-    """Return whether ``outputs = model(...)`` lives to the end of the step, logits and all."""
+    """Return whether ``outputs = model(...)`` lives to the end of the step, logits and all.
+
+    Of itself a bare loop keeps them: model, backward and step, with no mask and no clipping stated.
+    """
     if recipe.keep_outputs is not None:
         return recipe.keep_outputs
-    return recipe.trainer == "loop" and recipe.attention_mask is None
+    return recipe.trainer == "loop" and recipe.attention_mask is None and recipe.max_grad_norm is None
 
 
 def _base(model: nn.Module) -> Any:
