@@ -89,9 +89,11 @@ class Recorder(TorchDispatchMode):
 
     def name_modules(self, model: nn.Module, *, head: nn.Module | None) -> None:
         """Name the modules of *model*; its outermost module and *head* make logits and loss."""
-        self._calls.names = {id(module): name for name, module in model.named_modules()}
-        roots = [name for name, module in model.named_modules() if head is not None and _owns(module, head)]
-        self._head = (*roots, self._calls.names.get(id(head), "")) if head is not None else ()
+        self._calls.names = names = {id(module): name for name, module in model.named_modules()}
+        path = names.get(id(head), "").split(".")
+        self._head = (
+            tuple(".".join(path[:depth]) for depth in range(len(path) + 1)) if head is not None else ()
+        )
 
     def end_phase(self, name: str) -> None:
         """Close the phase that began where the last one ended."""
@@ -279,11 +281,6 @@ class _ModuleCalls:
             pass
         if not self._stack:
             self._left()
-
-
-def _owns(module: nn.Module, head: nn.Module) -> bool:
-    """Return whether *head* lies in *module*, however deep, and *module* is not the head itself."""
-    return module is not head and any(child is head for child in module.modules())
 
 
 def _caller() -> str:

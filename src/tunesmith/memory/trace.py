@@ -44,19 +44,19 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
         workspace_bytes=gpu.cublas_workspace_bytes(torch.__version__),
     )
     labels = _Labels(recorder)
-    trainable = 0
+    named: nn.Module = model
     with _what_fails_is_unsupported(architecture), cuda_behaviour(gpu) as functions, recorder:
         recorder.name_modules(model, head=head)
         for moment in step.run(model, recipe, device):
             recorder.end_phase(moment.moment)
-            if moment.model is not model:
-                recorder.name_modules(moment.model, head=head)
+            if moment.model is not named:
+                named = moment.model
+                recorder.name_modules(named, head=head)
             labels.of(moment)
-            trainable = sum(p.numel() for p in moment.model.parameters() if p.requires_grad)
     return Traced(
         timeline=recorder.timeline(),
         parameters=parameters,
-        trainable_parameters=trainable,
+        trainable_parameters=sum(p.numel() for p in named.parameters() if p.requires_grad),
         assumptions=tuple(_assumptions(architecture, functions.attention.kernels, recipe, gpu)),
         versions={name: metadata.version(name) for name in LIBRARIES},
     )
