@@ -213,18 +213,23 @@ def block_bytes(timeline: Timeline, run: Replay) -> dict[int, int]:
     return {event: now - was for event, (was, now) in steps if event > 0}
 
 
-def _parts(timeline: Timeline, run: Replay) -> dict[str, int]:
-    """Return the bytes of the blocks that are live at the peak, by category, none left out."""
+def blocks_at_peak(timeline: Timeline, run: Replay) -> dict[int, int]:
+    """Return the bytes of the blocks that are live at the peak, by the event of their birth, in order."""
     block = block_bytes(timeline, run)
-    live: set[int] = set()
+    live: dict[int, int] = {}
     for event in timeline.events[: run.peak_event + 1]:
         if event > 0:
-            live.add(event)
+            live[event] = block[event]
         else:
-            live.discard(-event)
+            del live[-event]
+    return live
+
+
+def _parts(timeline: Timeline, run: Replay) -> dict[str, int]:
+    """Return the bytes of the blocks that are live at the peak, by category, none left out."""
     parts = dict.fromkeys(CATEGORIES, 0)
-    for event in live:
-        parts[timeline.storages[event - 1].category] += block[event]
+    for event, count in blocks_at_peak(timeline, run).items():
+        parts[timeline.storages[event - 1].category] += count
     assert sum(parts.values()) == run.allocated_bytes
     return {category: count for category, count in parts.items() if count}
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 from tunesmith.memory.allocator import AllocatorSettings, replay
-from tunesmith.memory.estimate import Estimate
+from tunesmith.memory.estimate import Estimate, blocks_at_peak
 
 _NUMBER: Final = re.compile(r"(?<![^.])\d+(?![^.])")
 _OUTERMOST: Final = re.compile(r"^base_model\.model(\.|$)")
@@ -49,14 +48,7 @@ def alive_at_peak(estimate: Estimate) -> tuple[Group, ...]:
     if timeline is None:
         return ()
     settings = AllocatorSettings.parse(estimate.recipe.hardware.alloc_conf or "")
-    run = replay(timeline, settings=settings)
-    events = timeline.events[: run.peak_event + 1]
-    block: dict[int, int] = {}
-    for event, (was, now) in zip(events, pairwise((0, *run.allocated_after)), strict=False):
-        if event > 0:
-            block[event] = now - was
-        else:
-            del block[-event]
+    block = blocks_at_peak(timeline, replay(timeline, settings=settings))
     members: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     for event in sorted(block):
         storage = timeline.storages[event - 1]
