@@ -53,6 +53,17 @@ def test_int8_takes_what_pytorchs_cuda_allocator_counts_in_every_phase():
     assert any("outliers" in sentence for sentence in traced.assumptions)
 
 
+def test_the_same_run_gives_the_same_timeline_again_and_again():
+    """An answer given for one tensor must not pass to the next one at its address (int8 never reads some)."""
+    from tunesmith.architecture import load_architecture
+    from tunesmith.memory.trace import trace
+    from tunesmith.recipe import Recipe
+
+    recipe = Recipe.from_mapping({**INT8, "model": {**LLAMA, "num_hidden_layers": 2}})
+    runs = [trace(load_architecture(recipe.model), recipe, gpu("A100-80GB")).timeline for _ in range(6)]
+    assert all(run == runs[0] for run in runs)
+
+
 @pytest.mark.parametrize(("rows", "fused"), [(4, True), (4096, False)])
 def test_a_few_rows_take_the_fused_kernel_and_many_a_dequantised_weight(rows, fused):
     card = gpu("A100-80GB")

@@ -88,3 +88,18 @@ def test_every_patch_is_undone_even_after_an_error() -> None:
     assert torch.clear_autocast_cache is clear
     assert torch.autocast is autocast
     assert torch.is_autocast_enabled is enabled
+
+
+def test_an_answer_of_false_ends_with_the_tensor_it_was_given_for() -> None:
+    """An unread any() leaves nothing behind for a mask that is born at its address."""
+    import torch
+
+    from tunesmith.memory.meta import run_on_meta
+
+    any_, item = torch.ops.aten.any.default, torch.ops.aten._local_scalar_dense.default
+    for _ in range(200):
+        mask = torch.empty(4, dtype=torch.bool, device="meta")
+        unread = run_on_meta(any_, (mask,), {})
+        assert run_on_meta(item, (unread,), {}) is False
+        del unread
+        assert run_on_meta(item, (torch.empty((), dtype=torch.bool, device="meta"),), {}) is True

@@ -6,6 +6,7 @@ the code that says so. Nothing here knows of models or trainers.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
@@ -113,18 +114,21 @@ def _item(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if tensor.device.type != "meta":
         return NotImplemented
     if tensor.dtype is torch.bool:
-        return _truth_of.pop(tensor.untyped_storage()._cdata, True)
+        storage = tensor.untyped_storage()
+        return _false.get(storage._cdata) is not storage
     return 0.0 if tensor.is_floating_point() else 0
 
 
-_truth_of: dict[int, bool] = {}
+_false: weakref.WeakValueDictionary[int, torch.UntypedStorage] = weakref.WeakValueDictionary()
+"""What reads as False while it lives; an address alone would pass the answer on to its next tenant."""
 
 
 def _false_when_read(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """any(), isnan() and isinf() read as False on healthy data."""
     result = func(*args, **kwargs)
     if result.device.type == "meta" and result.numel() == 1:
-        _truth_of[result.untyped_storage()._cdata] = False
+        storage = result.untyped_storage()
+        _false[storage._cdata] = storage
     return result
 
 
