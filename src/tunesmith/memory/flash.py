@@ -76,13 +76,8 @@ def flash_attn_func(  # noqa: PLR0913 -- the package's own arguments
     softcap: float = 0.0,
 ) -> torch.Tensor:
     """Return attention over (batch, length, heads, width); window and softcap change values only."""
-    width = q.shape[-1]
-    q, k, v = (_padded(tensor) for tensor in (q, k, v))
-    scale = softmax_scale if softmax_scale is not None else width**-0.5
-    out: torch.Tensor = torch.ops.aten._flash_attention_forward(
-        q, k, v, None, None, q.shape[1], k.shape[1], dropout_p, causal, False, scale=scale
-    )[0]
-    return out[..., :width] if out.shape[-1] != width else out
+    sequences = (None, None, q.shape[1], k.shape[1])
+    return _forward(q, k, v, sequences, dropout_p, softmax_scale, causal)
 
 
 def flash_attn_varlen_func(  # noqa: PLR0913 -- the package's own arguments
@@ -100,12 +95,25 @@ def flash_attn_varlen_func(  # noqa: PLR0913 -- the package's own arguments
     softcap: float = 0.0,
 ) -> torch.Tensor:
     """Return attention over (tokens, heads, width), of which each sequence sees itself alone."""
+    sequences = (cu_seqlens_q, cu_seqlens_k, int(max_seqlen_q), int(max_seqlen_k))
+    return _forward(q, k, v, sequences, dropout_p, softmax_scale, causal)
+
+
+def _forward(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    sequences: tuple[torch.Tensor | None, torch.Tensor | None, int, int],
+    dropout_p: float,
+    softmax_scale: float | None,
+    causal: bool,
+) -> torch.Tensor:
+    """Return PyTorch's own flash kernel over padded heads; *sequences*: their starts and longest lengths."""
     width = q.shape[-1]
     q, k, v = (_padded(tensor) for tensor in (q, k, v))
     scale = softmax_scale if softmax_scale is not None else width**-0.5
-    longest = (int(max_seqlen_q), int(max_seqlen_k))
     out: torch.Tensor = torch.ops.aten._flash_attention_forward(
-        q, k, v, cu_seqlens_q, cu_seqlens_k, *longest, dropout_p, causal, False, scale=scale
+        q, k, v, *sequences, dropout_p, causal, False, scale=scale
     )[0]
     return out[..., :width] if out.shape[-1] != width else out
 

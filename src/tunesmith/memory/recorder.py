@@ -27,6 +27,8 @@ GEMMS = frozenset({"aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "ate
 
 aten/src/ATen/native/cuda/Blas.cpp at v2.13.0: each reaches getCurrentCUDABlasHandle().
 """
+OUTPUTS = 0
+"""In a kernel's script of what it takes and gives back: the moment at which its outputs are made."""
 LAST_OUTPUT_FIRST = frozenset(
     {"bitsandbytes::quantize_4bit", "bitsandbytes::quantize_blockwise", "aten::native_dropout"}
 )
@@ -42,7 +44,7 @@ class Recorder(TorchDispatchMode):
 
     ``run`` may run an operation in the device's stead (a device without memory cannot answer
     ``item()``); ``scratch`` names the bytes that a CUDA kernel takes inside an operation, and with a
-    minus sign those it gives back before the end, a 0 standing for its outputs; ``workspace_bytes`` is
+    minus sign those it gives back before the end, OUTPUTS standing for its outputs; ``workspace_bytes`` is
     what a cuBLAS handle takes at its first use. On a real device all three keep their defaults.
     """
 
@@ -128,8 +130,8 @@ class Recorder(TorchDispatchMode):
         name = func._schema.name
         module, backward = self._locate()
         script = tuple(self._scratch(name, args)) if self._scratch is not None else ()
-        split = script.index(0) if 0 in script else -1
-        before, after = script[: max(split, 0)], script[split + 1 :]
+        made = script.index(OUTPUTS) if OUTPUTS in script else -1
+        before, after = script[: max(made, 0)], script[made + 1 :]
         held = self._take(before, [], module, name)
         if backward and name == "aten::add" and self._accumulates(args):
             result = torch.ops.aten.add_.Tensor(*args)

@@ -14,13 +14,13 @@ from typing import Any
 import torch
 
 from tunesmith.hardware import Gpu
+from tunesmith.memory.recorder import OUTPUTS
 
 Script = tuple[int, ...]
 """Bytes taken in order; a negative size gives the last taken block of that size back before the end.
 
 What stands before OUTPUTS is taken before the operation makes its outputs, the rest after.
 """
-OUTPUTS = 0
 
 
 class Scratch:
