@@ -9,7 +9,9 @@ from typing import Any
 
 from tunesmith.hardware import Gpu
 from tunesmith.memory.allocator import AllocatorSettings, PhaseMemory, Replay, replay
+from tunesmith.memory.host import HostBlock
 from tunesmith.memory.timeline import CATEGORIES, Timeline
+from tunesmith.memory.work import Work
 from tunesmith.recipe import Recipe
 
 
@@ -87,6 +89,10 @@ class Estimate:
     """What was taken for granted."""
     versions: Mapping[str, str]
     """Versions of the libraries whose code was run."""
+    host: tuple[HostBlock, ...] = ()
+    """What the process of one card keeps in the memory of the host; offloaded parts."""
+    host_bytes: int = 0
+    """The same in bytes for all cards of a node."""
     engine: str
     """``trace``: the step was run; ``ledger``: a closed form, fitted to traces, was evaluated."""
     gpu: Gpu | None = None
@@ -115,6 +121,8 @@ class Estimate:
             "trainable_parameters": self.trainable_parameters,
             "fits": self.fits,
             "margin_bytes": self.margin_bytes,
+            "host_bytes": self.host_bytes,
+            "host": [_fields(block) for block in self.host],
             "assumptions": list(self.assumptions),
             "versions": dict(self.versions),
             "engine": self.engine,
@@ -136,6 +144,10 @@ class Traced:
     """What was taken for granted."""
     versions: Mapping[str, str]
     """Versions of the libraries whose code was run."""
+    host: tuple[HostBlock, ...] = ()
+    """What the process of one card keeps in the memory of the host."""
+    work: Mapping[str, tuple[Work, ...]] = field(default_factory=dict)
+    """What each phase computes and moves, by the phase's name."""
 
 
 def estimate_from(traced: Traced, *, model: str, recipe: Recipe, gpu: Gpu | None) -> Estimate:
@@ -169,6 +181,8 @@ def estimate_from(traced: Traced, *, model: str, recipe: Recipe, gpu: Gpu | None
         margin_bytes=margin_bytes,
         assumptions=(*traced.assumptions, *notes),
         versions=traced.versions,
+        host=traced.host,
+        host_bytes=recipe.hardware.gpus * sum(block.bytes for block in traced.host if block.place == "cpu"),
         engine="trace",
         gpu=gpu,
         timeline=traced.timeline,

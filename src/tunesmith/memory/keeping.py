@@ -8,6 +8,7 @@ from typing import Any, Final
 from tunesmith.hardware import Gpu
 from tunesmith.memory.allocator import PhaseMemory
 from tunesmith.memory.estimate import Estimate, Instant, Peak, Suggestion
+from tunesmith.memory.host import HostBlock
 from tunesmith.memory.timeline import CATEGORIES, Phase, Storage, Timeline
 from tunesmith.recipe import Recipe
 
@@ -43,6 +44,8 @@ def unpacked_estimate(kept: Mapping[str, Any], *, recipe: Recipe, gpu: Gpu | Non
             margin_bytes=None if kept["margin_bytes"] is None else _integer(kept["margin_bytes"]),
             assumptions=tuple(map(_text, kept["assumptions"])),
             versions={_text(name): _text(version) for name, version in kept["versions"].items()},
+            host=tuple(map(_host_block, kept["host"])),
+            host_bytes=_count(kept["host_bytes"]),
             engine=_one_of(kept["engine"], _ENGINES),
             gpu=gpu,
             suggestions=tuple(map(_suggestion, kept["suggestions"])),
@@ -111,6 +114,15 @@ def _check_events(events: Sequence[Any], phases: Sequence[Phase], num_storages: 
     joined = all(phase.start == start <= phase.end for phase, start in zip(phases, starts, strict=False))
     if born != num_storages or not joined or starts[-1] > len(events):
         raise ValueError("phases")
+
+
+def _host_block(kept: Mapping[str, Any]) -> HostBlock:
+    return HostBlock(
+        what=_category(kept["what"]),
+        bytes=_count(kept["bytes"]),
+        pinned=_answer(kept["pinned"]) is True,
+        place=_one_of(kept["place"], ("cpu", "nvme")),
+    )
 
 
 def _suggestion(kept: Mapping[str, Any]) -> Suggestion:

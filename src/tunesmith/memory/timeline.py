@@ -23,6 +23,8 @@ CATEGORIES: Final = (
     "inputs",
     "temporaries",
     "cublas workspaces",
+    "gathered parameters",
+    "communication buffers",
 )
 """What a storage can be, in the order in which charts stack them."""
 

@@ -13,6 +13,7 @@ from tunesmith.recipe.flag import Flag, flags
 from tunesmith.recipe.recipe import Recipe, parse_recipe, with_changes
 from tunesmith.recipe.sections import (
     Adapter,
+    Deepspeed,
     Freeze,
     Hardware,
     Offload,
@@ -24,6 +25,7 @@ from tunesmith.recipe.sections import (
 
 __all__ = [
     "Adapter",
+    "Deepspeed",
     "Flag",
     "Freeze",
     "Hardware",

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tunesmith.recipe import names
 from tunesmith.recipe.problems import Problem
-from tunesmith.recipe.sections import Adapter, Freeze, Offload, Precision, Quantization
+from tunesmith.recipe.sections import Adapter, Deepspeed, Freeze, Offload, Precision, Quantization
 
 ADAPTED = ("lora", "qlora")
 """Methods that train an adapter."""
@@ -81,6 +82,13 @@ def precision_conflicts(method: str, precision: Precision) -> Iterator[Problem]:
         yield Problem(key, "float16", expected, fix)
 
 
+def deepspeed_conflicts(sharding: str, deepspeed: Deepspeed | None) -> Iterator[Problem]:
+    """Yield a problem where DeepSpeed's choices are given to a run without DeepSpeed."""
+    if deepspeed is not None and sharding not in names.ZERO:
+        expected = f"no deepspeed section with sharding {sharding}"
+        yield Problem("deepspeed", "a deepspeed section", expected, "Remove it, or set sharding: zero2.")
+
+
 def sharding_conflicts(sharding: str, offload: Offload) -> Iterator[Problem]:
     """Yield the kinds of offload that the sharding does not offer.
 
@@ -90,16 +98,16 @@ def sharding_conflicts(sharding: str, offload: Offload) -> Iterator[Problem]:
     (pytorch/pytorch:torch/distributed/fsdp/_fully_shard/_fsdp_api.py).
     """
     for part, place, needed in (
-        ("optimizer", offload.optimizer, ("zero1", "zero2", "zero3", "fsdp")),
-        ("parameters", offload.parameters, ("zero3", "fsdp")),
+        ("optimizer", offload.optimizer, (*names.ZERO, *names.FSDP)),
+        ("parameters", offload.parameters, ("zero3", *names.FSDP)),
     ):
         allowed = needed if place == "cpu" else ("zero3",)
         if place != "none" and sharding not in allowed:
             expected = f"none with sharding {sharding}"
             fix = f"Set sharding: {' or '.join(allowed)}, or offload.{part}: none."
             yield Problem(f"offload.{part}", place, expected, fix)
-    if sharding == "fsdp" and {offload.optimizer, offload.parameters} == {"none", "cpu"}:
+    if sharding in names.FSDP and {offload.optimizer, offload.parameters} == {"none", "cpu"}:
         given = f"optimizer {offload.optimizer}, parameters {offload.parameters}"
         yield Problem(
-            "offload", given, "both on cpu or neither with fsdp", "FSDP moves them together: set both."
+            "offload", given, f"both on cpu or neither with {sharding}", "FSDP moves them together: set both."
         )

@@ -14,8 +14,18 @@ METHODS: Final = ("full", "freeze", "lora", "qlora")
 TRAINERS: Final = ("sft", "trainer", "loop")
 """trl.SFTTrainer, transformers.Trainer, a plain PyTorch loop."""
 
-SHARDINGS: Final = ("none", "ddp", "zero1", "zero2", "zero3", "fsdp")
-"""How the ranks share parameters, gradients and optimizer states."""
+SHARDINGS: Final = ("none", "ddp", "zero1", "zero2", "zero3", "fsdp", "fsdp_grad_op", "fsdp_hybrid")
+"""How the ranks share parameters, gradients and optimizer states.
+
+``fsdp`` is FSDP2 with FULL_SHARD, ``fsdp_grad_op`` SHARD_GRAD_OP (parameters stay gathered from forward to
+backward), ``fsdp_hybrid`` HYBRID_SHARD (sharded inside a node, repeated over nodes).
+"""
+
+FSDP: Final = ("fsdp", "fsdp_grad_op", "fsdp_hybrid")
+"""The shardings that are FSDP's."""
+
+ZERO: Final = ("zero1", "zero2", "zero3")
+"""The shardings that are DeepSpeed's."""
 
 OFFLOADS: Final = ("none", "cpu", "nvme")
 """Where a sharded part rests while it is not used."""

@@ -16,6 +16,7 @@ from tunesmith.recipe.problems import Problem, recipe_error, show
 from tunesmith.recipe.read import settle
 from tunesmith.recipe.sections import (
     Adapter,
+    Deepspeed,
     Freeze,
     Hardware,
     Offload,
@@ -40,6 +41,7 @@ KEYS = (
     "hardware",
     "sharding",
     "offload",
+    "deepspeed",
     "training",
 )
 """The keys of a recipe file, in the order in which files are written."""
@@ -74,6 +76,8 @@ class Recipe(Step):
     """How cards share parameters, gradients and optimizer states."""
     offload: Offload = section(Offload, Offload())
     """What rests outside the cards."""
+    deepspeed: Deepspeed | None = section(Deepspeed, None)
+    """Buckets and limits of DeepSpeed; null: its defaults, as transformers' Trainer sets them."""
     training: Training | None = section(Training, None)
     """Learning rate, epochs, seed and checkpoints; null: not said."""
     reasons: tuple[str, ...] = field(default=(), init=False, compare=False, repr=False)

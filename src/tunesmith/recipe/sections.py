@@ -22,8 +22,12 @@ CHECKPOINT_KWARGS: Final[Mapping[str, Kind]] = {
     "preserve_rng_state": Boolean(),
     "determinism_check": Choice(("default", "none")),
     "early_stop": Boolean(),
+    "every_n_layers": Integer(1, 4096),
+    "offload": Boolean(),
 }
-"""Plain arguments of torch.utils.checkpoint.checkpoint, pytorch/pytorch@v2.13.0:torch/utils/checkpoint.py."""
+"""Plain arguments of torch.utils.checkpoint.checkpoint, pytorch/pytorch@v2.13.0:torch/utils/checkpoint.py, and
+the two that transformers' Trainer takes out of them: checkpoint every n-th layer only, and keep what is saved in
+the host's memory (huggingface/transformers@v5.23.0:src/transformers/modeling_utils.py)."""
 
 
 def choice(kind: Kind, default: object = MISSING) -> Any:
@@ -151,6 +155,32 @@ class Offload:
     """Where optimizer states live."""
     parameters: str = choice(Choice(names.OFFLOADS), "none")
     """Where sharded parameters live."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deepspeed:
+    """DeepSpeed's own choices under zero1 to zero3; null is what transformers' Trainer fills in for "auto"."""
+
+    reduce_bucket_size: int | None = choice(Nullable(Integer(1, 1 << 40)), None)
+    """Elements of gradients that are reduced at once."""
+    allgather_bucket_size: int = choice(Integer(1, 1 << 40), 500_000_000)
+    """Elements of updated parameters that are gathered at once, under zero1 and zero2."""
+    overlap_comm: bool | None = choice(Nullable(Boolean()), None)
+    """Reduce gradients while the backward pass goes on, with a second bucket; null: DeepSpeed's default."""
+    contiguous_gradients: bool = choice(Boolean(), True)
+    """Copy gradients into one buffer as they are born."""
+    stage3_prefetch_bucket_size: int | None = choice(Nullable(Integer(0, 1 << 40)), None)
+    """Elements of parameters that are gathered ahead, under zero3."""
+    stage3_param_persistence_threshold: int | None = choice(Nullable(Integer(0, 1 << 40)), None)
+    """Parameters with fewer elements stay whole on every card, under zero3."""
+    stage3_max_live_parameters: int = choice(Integer(0, 1 << 50), 1_000_000_000)
+    """Elements that may be gathered at a time, under zero3."""
+    stage3_max_reuse_distance: int = choice(Integer(0, 1 << 50), 1_000_000_000)
+    """Elements within which a parameter that is used again stays gathered, under zero3."""
+    sub_group_size: int = choice(Integer(1, 1 << 50), 1_000_000_000)
+    """Elements that the optimizer updates at a time, under zero3."""
+    pin_memory: bool = choice(Boolean(), False)
+    """Offload to memory of the host that is locked in place."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

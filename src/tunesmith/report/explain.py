@@ -70,6 +70,14 @@ _WHY: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "cuBLAS takes one for each thread that multiplies matrices, at first use, and keeps it.",
             "每个做矩阵乘的线程首次使用时 cuBLAS 取一块，之后一直持有。",
         ),
+        "gathered parameters": (
+            "Whole parameters that the cards gather from each other for the layers at work.",
+            "各卡为正在计算的层相互收集而成的完整参数。",
+        ),
+        "communication buffers": (
+            "What is sent to and received from other cards: buckets of gradients, inputs of gathers.",
+            "与其他卡收发的数据：梯度桶、收集操作的输入。",
+        ),
     }
 )
 """Why a part is there, in English and Chinese."""

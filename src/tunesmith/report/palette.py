@@ -27,6 +27,8 @@ COLORS: Final[Mapping[str, str]] = MappingProxyType(
         "inputs": "#6f4a00",
         "temporaries": "#b2dcec",
         "cublas workspaces": "#4d546a",
+        "gathered parameters": "#66fd8e",
+        "communication buffers": "#701824",
     }
 )
 """Colour of each of CATEGORIES."""

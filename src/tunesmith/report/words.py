@@ -26,6 +26,8 @@ CATEGORY_NAMES: Final[Mapping[str, str]] = MappingProxyType(
         "inputs": "输入",
         "temporaries": "临时张量",
         "cublas workspaces": "cuBLAS 工作区",
+        "gathered parameters": "收集到的参数",
+        "communication buffers": "通信缓冲区",
     }
 )
 """The categories of memory/timeline.py in Chinese."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -60,6 +61,10 @@ def layers_for(architecture: Architecture, recipe: Recipe) -> Layers:
     if recipe.freeze is not None:
         named += recipe.freeze.trainable or ()
         layers = replace(layers, tail=max(layers.tail, recipe.freeze.last_n_layers or 0))
+    every = (
+        recipe.gradient_checkpointing_kwargs.get("every_n_layers", 1) if recipe.gradient_checkpointing else 1
+    )
+    layers = replace(layers, period=math.lcm(layers.period, every))
     single = [name for name in named if _SINGLE.search(name)]
     if single:
         raise UnsupportedError(f"{single[0]} may mean single layers; all layers have to be traced.")

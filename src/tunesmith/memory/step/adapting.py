@@ -45,12 +45,15 @@ CACHED_PREFIXES: Final = ("PREFIX_TUNING", "CARTRIDGE")
 """Adapter types that reach every layer through its cache, which checkpointing switches off."""
 
 
+SELECTION: Final = ("every_n_layers", "offload")
+"""Keys of gradient_checkpointing_kwargs that transformers takes for itself."""
+
+
 def adapt(model: PreTrainedModel, recipe: Recipe, device: torch.device) -> Iterator[tuple[str, nn.Module]]:
     """Prepare the model as the recipe's trainer does; yield each moment's name and the model at it.
 
     The last moment is ``adapters``, or none where nothing is attached.
     """
-    checkpointing = dict(recipe.gradient_checkpointing_kwargs)
     if recipe.method == "freeze":
         _freeze(model, recipe)
     adapted: nn.Module = model
@@ -60,11 +63,13 @@ def adapt(model: PreTrainedModel, recipe: Recipe, device: torch.device) -> Itera
             peft.prepare_model_for_kbit_training(
                 model,
                 use_gradient_checkpointing=recipe.gradient_checkpointing,
-                gradient_checkpointing_kwargs=checkpointing,
+                gradient_checkpointing_kwargs=_checkpoint_arguments(recipe),
             )
+            if recipe.gradient_checkpointing:
+                _checkpoint(model, recipe)
             yield "prepare_kbit", model
         elif recipe.gradient_checkpointing and by_hand:
-            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=checkpointing)
+            _checkpoint(model, recipe)
             model.enable_input_require_grads()
         adapted = _attach(model, recipe)
         if not by_hand and recipe.gradient_checkpointing:
@@ -73,7 +78,25 @@ def adapt(model: PreTrainedModel, recipe: Recipe, device: torch.device) -> Itera
         _place(adapted, device)
         yield "adapters", adapted
     if recipe.gradient_checkpointing and (recipe.adapter is None or recipe.trainer == "sft"):
-        adapted.gradient_checkpointing_enable(gradient_checkpointing_kwargs=checkpointing)
+        _checkpoint(adapted, recipe)
+
+
+def _checkpoint_arguments(recipe: Recipe) -> dict[str, Any]:
+    """Return the arguments of torch.utils.checkpoint itself."""
+    return {k: v for k, v in recipe.gradient_checkpointing_kwargs.items() if k not in SELECTION}
+
+
+def _checkpoint(model: Any, recipe: Recipe) -> None:
+    """Checkpoint the layers, or every n-th of them, as Trainer.train() does at v5.23.0."""
+    selection = {k: v for k, v in recipe.gradient_checkpointing_kwargs.items() if k in SELECTION}
+    if selection.get("offload"):
+        raise UnsupportedError(
+            "gradient_checkpointing_kwargs.offload: what is saved in the host's memory is not estimated yet. "
+            "Set it to false."
+        )
+    model.gradient_checkpointing_enable(
+        gradient_checkpointing_kwargs=_checkpoint_arguments(recipe), **selection
+    )
 
 
 def _kbit_preparation(recipe: Recipe) -> bool:

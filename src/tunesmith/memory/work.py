@@ -1,0 +1,36 @@
+"""Work: what a step computes and moves, by kind of kernel, so that time follows for any card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+KINDS: Final = (
+    "matmul",
+    "attention",
+    "dequantize",
+    "elementwise",
+    "optimizer",
+    "all_gather",
+    "reduce_scatter",
+    "all_reduce",
+    "host_copy",
+)
+"""Kinds of work: the first five are kernels of the card, the next three go over the links between cards,
+and the last goes over PCIe."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What one kind of kernel does in one phase of a step, on one card."""
+
+    kind: str
+    """One of KINDS."""
+    dtype: str
+    """Type whose peak rate bounds it, by the names of ``Gpu.peak_flops``: ``bf16``, ``fp16``, ``fp32``."""
+    flops: int
+    """Floating-point operations; a multiplication and an addition are two."""
+    moved_bytes: int
+    """Bytes read and written in the card's memory; for communication, bytes that a card sends."""
+    kernels: int
+    """Launches."""
