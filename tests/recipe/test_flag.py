@@ -23,10 +23,10 @@ def leaves(mapping: dict, parent: str = "") -> set[str]:
 
 def test_flags_cover_exactly_the_keys_of_a_recipe():
     """No key of the file lacks a flag and no flag lacks a key."""
-    sections = {"method": "qlora", "training": {}}
+    sections = {"method": "qlora", "training": {}, "sharding": "zero2", "deepspeed": {}}
     frozen = Recipe.from_mapping({"model": "m", "method": "freeze", "freeze": {"last_n_layers": 1}})
     keys = leaves(Recipe.from_mapping({"model": "m"} | sections).to_mapping()) | leaves(frozen.to_mapping())
-    assert set(BY_KEY) == keys - {"adapter", "quantization", "freeze", "training"}
+    assert set(BY_KEY) == keys - {"adapter", "quantization", "freeze", "training", "deepspeed"}
 
 
 def test_every_flag_is_described_in_both_languages():
@@ -41,6 +41,8 @@ def test_every_flag_is_described_in_both_languages():
 def test_defaults_are_those_of_an_untouched_recipe():
     """What help shows is what happens."""
     made = Recipe.from_mapping({"model": "m", "method": "qlora", "training": {}}).to_mapping()
+    sharded = {"model": "m", "sharding": "zero2", "deepspeed": {}}
+    made["deepspeed"] = Recipe.from_mapping(sharded).to_mapping()["deepspeed"]
     for one in flags():
         section, _, name = one.key.rpartition(".")
         if section != "freeze" and not one.required:
@@ -64,7 +66,16 @@ def test_spellings_never_clash():
 
 def test_choices_are_what_the_kind_accepts():
     """Names to choose from, with null where it is allowed; free values have none."""
-    assert BY_KEY["sharding"].choices == ("none", "ddp", "zero1", "zero2", "zero3", "fsdp")
+    assert BY_KEY["sharding"].choices == (
+        "none",
+        "ddp",
+        "zero1",
+        "zero2",
+        "zero3",
+        "fsdp",
+        "fsdp_grad_op",
+        "fsdp_hybrid",
+    )
     assert BY_KEY["quantization.kbit_preparation"].choices == ("true", "false", "null")
     assert BY_KEY["precision.autocast"].choices == ("bfloat16", "float16", "null")
     assert BY_KEY["sequence_length"].choices == ()

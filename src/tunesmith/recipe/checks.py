@@ -104,7 +104,7 @@ def sharding_conflicts(sharding: str, offload: Offload) -> Iterator[Problem]:
         allowed = needed if place == "cpu" else ("zero3",)
         if place != "none" and sharding not in allowed:
             expected = f"none with sharding {sharding}"
-            fix = f"Set sharding: {' or '.join(allowed)}, or offload.{part}: none."
+            fix = f"Set sharding: {' or '.join(allowed[:2])}, or offload.{part}: none."
             yield Problem(f"offload.{part}", place, expected, fix)
     if sharding in names.FSDP and {offload.optimizer, offload.parameters} == {"none", "cpu"}:
         given = f"optimizer {offload.optimizer}, parameters {offload.parameters}"

@@ -25,9 +25,10 @@ CHECKPOINT_KWARGS: Final[Mapping[str, Kind]] = {
     "every_n_layers": Integer(1, 4096),
     "offload": Boolean(),
 }
-"""Plain arguments of torch.utils.checkpoint.checkpoint, pytorch/pytorch@v2.13.0:torch/utils/checkpoint.py, and
-the two that transformers' Trainer takes out of them: checkpoint every n-th layer only, and keep what is saved in
-the host's memory (huggingface/transformers@v5.23.0:src/transformers/modeling_utils.py)."""
+"""Plain arguments of torch.utils.checkpoint.checkpoint, pytorch/pytorch@v2.13.0:torch/utils/checkpoint.py.
+
+The last two are what transformers' Trainer takes out of them: checkpoint every n-th layer only, and keep
+what is saved in the host's memory (huggingface/transformers@v5.23.0:src/transformers/modeling_utils.py)."""
 
 
 def choice(kind: Kind, default: object = MISSING) -> Any:
@@ -159,7 +160,7 @@ class Offload:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deepspeed:
-    """DeepSpeed's own choices under zero1 to zero3; null is what transformers' Trainer fills in for "auto"."""
+    """DeepSpeed's own choices under zero1 to zero3; null is what transformers' Trainer fills in for auto."""
 
     reduce_bucket_size: int | None = choice(Nullable(Integer(1, 1 << 40)), None)
     """Elements of gradients that are reduced at once."""

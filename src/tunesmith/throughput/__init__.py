@@ -1,4 +1,4 @@
-"""From what a step computes and moves to seconds, tokens a second, hours and money: intervals, never one figure.
+"""From what a step computes and moves to seconds, tokens a second, hours and money, each an interval.
 
 interval.py  Interval
 """

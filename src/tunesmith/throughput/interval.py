@@ -8,7 +8,7 @@ from typing import NamedTuple
 class Interval(NamedTuple):
     """The least and the most that a figure is expected to be.
 
-    >>> Interval(1.0, 2.0) * 3
+    >>> Interval(1.0, 2.0).times(3)
     Interval(low=3.0, high=6.0)
     """
 
@@ -17,9 +17,6 @@ class Interval(NamedTuple):
     high: float
     """Most."""
 
-    def __mul__(self, factor: object) -> Interval:  # type: ignore[override]
-        if not isinstance(factor, (int, float)):
-            return NotImplemented
+    def times(self, factor: float) -> Interval:
+        """Return the interval of the figure multiplied by *factor*, which is not negative."""
         return Interval(self.low * factor, self.high * factor)
-
-    __rmul__ = __mul__  # type: ignore[assignment]
