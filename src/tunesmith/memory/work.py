@@ -15,9 +15,10 @@ KINDS: Final = (
     "reduce_scatter",
     "all_reduce",
     "host_copy",
+    "host_optimizer",
 )
 """Kinds of work: the first five are kernels of the card, the next three go over the links between cards,
-and the last goes over PCIe."""
+the next goes over PCIe, and the last moves bytes in the memory of the host."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
