@@ -57,7 +57,7 @@ def estimate(
     timeline: bool = True,
     suggest: bool = False,
 ) -> Estimate:
-    """Return what *recipe* needs on one GPU, exactly, without a GPU.
+    """Return what *recipe* needs on each GPU, exactly, without a GPU.
 
     *recipe* is a Recipe, a mapping with its keys, or the path of a YAML or JSON file. ``auto`` takes the
     answer that was given to the same question before, else runs the step of the whole model; ``trace``
@@ -76,11 +76,6 @@ def estimate(
     architecture = load_architecture(chosen.model)
     for warning in architecture.warnings:
         _LOG.warning("%s", warning)
-    if chosen.hardware.world_size > 1 or chosen.sharding != "none":
-        raise UnsupportedError(
-            f"sharding {chosen.sharding} over {chosen.hardware.world_size} cards: one card is estimated "
-            "so far. Set sharding: none, hardware.gpus: 1 and hardware.nodes: 1."
-        )
     from tunesmith.memory.answers import keep_answer, kept_answer
 
     question = _question(architecture, chosen, card, "ledger" if engine == "ledger" else "trace")

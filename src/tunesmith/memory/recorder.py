@@ -57,6 +57,8 @@ class Recorder(TorchDispatchMode):
         workspace_bytes: int = 0,
     ) -> None:
         super().__init__()
+        self.paused = False
+        """Whether what happens now happens elsewhere than on the device."""
         self._device_type = device.type
         self._run, self._scratch, self._workspace_bytes = run, scratch, workspace_bytes
         self._bytes: list[int] = []
@@ -128,6 +130,8 @@ class Recorder(TorchDispatchMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         name = func._schema.name
+        if self.paused:
+            return self._run(func, args, kwargs or {}) if self._run else func(*args, **(kwargs or {}))
         module, backward = self._locate()
         script = tuple(self._scratch(name, args)) if self._scratch is not None else ()
         made = script.index(OUTPUTS) if OUTPUTS in script else -1

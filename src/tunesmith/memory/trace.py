@@ -13,6 +13,7 @@ from tunesmith.architecture import Architecture
 from tunesmith.errors import TunesmithError, UnsupportedError
 from tunesmith.hardware import Gpu
 from tunesmith.memory import loading, step
+from tunesmith.memory.collectives import process_group
 from tunesmith.memory.estimate import Traced
 from tunesmith.memory.meta import cuda_behaviour, run_on_meta
 from tunesmith.memory.recorder import Recorder
@@ -23,9 +24,9 @@ LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "bitsandbytes
 
 
 def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
-    """Return the Timeline of two optimizer steps of *recipe* on one *gpu*, and what it assumes.
+    """Return the Timeline of two optimizer steps of *recipe* on one *gpu*, rank 0, and what it assumes.
 
-    Raises UnsupportedError for what cannot be run faithfully on one card without its memory.
+    Raises UnsupportedError for what cannot be run faithfully on a card without its memory.
     """
     capability = gpu.compute_capability
     if capability is None:
@@ -45,10 +46,19 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
     )
     labels = _Labels(recorder)
     named: nn.Module = model
-    with _what_fails_is_unsupported(architecture), cuda_behaviour(gpu) as functions, recorder:
+    recorder.paused = not step.loads_on_card(recipe)
+    with (
+        _what_fails_is_unsupported(architecture),
+        process_group(recipe.hardware.world_size),
+        cuda_behaviour(gpu) as functions,
+        recorder,
+    ):
         recorder.name_modules(model, head=head)
         for moment in step.run(model, recipe, device):
-            recorder.end_phase(moment.moment)
+            if recorder.paused:  # what came before lies in the memory of the host
+                recorder.paused = False
+            else:
+                recorder.end_phase(moment.moment)
             if moment.model is not named:
                 named = moment.model
                 recorder.name_modules(named, head=head)
@@ -59,6 +69,7 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
         trainable_parameters=sum(p.numel() for p in named.parameters() if p.requires_grad),
         assumptions=tuple(_assumptions(architecture, functions.attention.kernels, recipe, gpu)),
         versions={name: metadata.version(name) for name in LIBRARIES},
+        host=tuple(moment.host),
     )
 
 

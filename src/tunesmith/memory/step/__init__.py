@@ -7,19 +7,21 @@ whoever drives it can look at memory there; the same code runs on meta, on a CPU
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from tunesmith.memory.host import HostBlock
 from tunesmith.memory.loading import DTYPES, load
 from tunesmith.memory.step.adapting import adapt
 from tunesmith.memory.step.optimizer import build_optimizer
+from tunesmith.memory.step.sharding import distribution_of
 from tunesmith.memory.step.training import STEPS, TRAINERS
 from tunesmith.recipe import Recipe
 
-__all__ = ["STEPS", "Run", "run"]
+__all__ = ["STEPS", "Run", "loads_on_card", "run"]
 
 
 @dataclass(kw_only=True)
@@ -32,6 +34,16 @@ class Run:
     """The optimizer, whose states are born in the first step."""
     moment: str = ""
     """The name of what has just ended, e.g. ``step1.backward``."""
+    host: list[HostBlock] = field(default_factory=list)
+    """What this card's process keeps in the memory of the host so far."""
+
+
+def loads_on_card(recipe: Recipe) -> bool:
+    """Return whether the whole model lies on the card before it is sharded.
+
+    Else nothing is on the card until the moment ``prepared``.
+    """
+    return distribution_of(recipe).loads_on_card
 
 
 def run(model: PreTrainedModel, recipe: Recipe, device: torch.device) -> Iterator[Run]:
@@ -42,19 +54,26 @@ def run(model: PreTrainedModel, recipe: Recipe, device: torch.device) -> Iterato
     Raises RecipeError for what a library refuses, MissingExtraError for an optimizer whose package is not
     installed, and UnsupportedError for what cannot be run faithfully.
     """
-    state = Run(model=model)
+    cards = distribution_of(recipe)(recipe, device)
+    state = Run(model=model, host=cards.host)
 
     def at(moment: str) -> Run:
         state.moment = moment
         return state
 
-    load(model, DTYPES[recipe.precision.weights], device)
-    yield at("load")
-    for moment, state.model in adapt(model, recipe, device):
+    if cards.loads_on_card:
+        load(model, DTYPES[recipe.precision.weights], device)
+        yield at("load")
+    place = device if cards.loads_on_card else torch.device("meta")
+    for moment, state.model in adapt(model, recipe, place):
+        if cards.loads_on_card:
+            yield at(moment)
+    for moment, sharded in cards.shard(state.model):
+        state.model = sharded
         yield at(moment)
     state.model.train()
-    trainer = TRAINERS[recipe.trainer](state.model, recipe, device)
-    state.optimizer = trainer.optimizer = build_optimizer(state.model, recipe)
+    trainer = TRAINERS[recipe.trainer](state.model, recipe, device, cards)
+    state.optimizer = trainer.optimizer = cards.prepare(build_optimizer(state.model, recipe))
     yield at("optimizer" if recipe.trainer == "loop" else "trainer_built")
     for moment in trainer.train():
         yield at(moment)

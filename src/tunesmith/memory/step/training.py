@@ -20,6 +20,7 @@ from trl.trainer.utils import add_fused_lm_head
 
 from tunesmith.errors import UnsupportedError
 from tunesmith.memory.loading import DTYPES
+from tunesmith.memory.step.distribution import Distribution
 from tunesmith.recipe import Recipe
 
 STEPS: Final = 2
@@ -33,8 +34,11 @@ class Loop:
 
     optimizer: torch.optim.Optimizer
 
-    def __init__(self, model: nn.Module, recipe: Recipe, device: torch.device) -> None:
+    def __init__(
+        self, model: nn.Module, recipe: Recipe, device: torch.device, cards: Distribution | None = None
+    ) -> None:
         self.model, self.recipe, self.device = model, recipe, device
+        self.cards = cards or Distribution(recipe, device)
         self.trainable = [p for p in model.parameters() if p.requires_grad]
         self.scaler = torch.amp.GradScaler("cpu") if recipe.precision.autocast == "float16" else None
         self.forward: Any = model
@@ -83,14 +87,13 @@ class Loop:
 
     def backward(self, loss: torch.Tensor) -> None:
         """Run the backward pass of one micro-batch."""
-        # Not loss.backward(): as a torch function it would hide the modes on the stack from recomputation.
-        torch.autograd.backward(self.scaler.scale(loss) if self.scaler else loss)
+        self.cards.backward(self.scaler.scale(loss) if self.scaler else loss)
 
     def clip(self, max_norm: float) -> torch.Tensor:
         """Clip all gradients together and return their norm."""
         if self.scaler:
             self.scaler.unscale_(self.optimizer)
-        return nn.utils.clip_grad_norm_(self.trainable, max_norm)
+        return self.cards.clip(self.trainable, max_norm)
 
     def step(self) -> None:
         """Step the optimizer, through the gradient scaler where there is one."""
@@ -98,7 +101,7 @@ class Loop:
             self.scaler.step(self.optimizer)
             self.scaler.update()
         else:
-            self.optimizer.step()
+            self.cards.step(self.optimizer)
 
 
 class Trainer(Loop):
@@ -108,8 +111,10 @@ class Trainer(Loop):
     data_loader.py of accelerate at v1.15.0 keeps alive.
     """
 
-    def __init__(self, model: nn.Module, recipe: Recipe, device: torch.device) -> None:
-        super().__init__(model, recipe, device)
+    def __init__(
+        self, model: nn.Module, recipe: Recipe, device: torch.device, cards: Distribution | None = None
+    ) -> None:
+        super().__init__(model, recipe, device, cards)
         if recipe.precision.autocast is not None:
             self.forward = convert_outputs_to_fp32(_autocast(recipe, device)(model))
         self.counts_items = _accepts_loss_arguments(model)
@@ -173,8 +178,10 @@ class Trainer(Loop):
 class Sft(Trainer):
     """trl.SFTTrainer: a fused LM head that never makes the logits (trl/trainer/sft_trainer.py at v1.16.0)."""
 
-    def __init__(self, model: nn.Module, recipe: Recipe, device: torch.device) -> None:
-        super().__init__(model, recipe, device)
+    def __init__(
+        self, model: nn.Module, recipe: Recipe, device: torch.device, cards: Distribution | None = None
+    ) -> None:
+        super().__init__(model, recipe, device, cards)
         add_fused_lm_head(_base(model), outputs=("log_probs", "entropy", "is_top1"))
         config = _base(model).config.get_text_config()
         self.aux_coefficient: float = getattr(config, "router_aux_loss_coef", None) or 0.0

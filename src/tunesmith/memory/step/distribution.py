@@ -1,0 +1,52 @@
+"""Distribution: what changes about a run when many cards share it; alone, nothing does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from tunesmith.memory.host import HostBlock
+from tunesmith.recipe import Recipe
+
+
+class Distribution:
+    """One card by itself; what data parallelism changes is overridden.
+
+    The step asks in this order: ``shard`` after the adapters are on the model, ``prepare`` once the
+    optimizer exists, then ``backward``, ``clip`` and ``step`` in every step.
+    """
+
+    loads_on_card: ClassVar[bool] = True
+    """Whether the whole model lies on the card before it is sharded; else ``shard`` puts it there."""
+
+    def __init__(self, recipe: Recipe, device: torch.device) -> None:
+        self.recipe, self.device = recipe, device
+        self.host: list[HostBlock] = []
+
+    def shard(self, model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+        """Spread *model* over the cards; yield each moment's name and the model at it.
+
+        Where the model is not loaded on the card first, the moment ``prepared`` comes when everything that
+        happens in the memory of the host is done.
+        """
+        yield from ()
+
+    def prepare(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+        """Return the optimizer that steps in place of *optimizer*."""
+        return optimizer
+
+    def backward(self, loss: torch.Tensor) -> None:
+        """Run the backward pass of one micro-batch."""
+        # Not loss.backward(): as a torch function it would hide the modes on the stack from recomputation.
+        torch.autograd.backward(loss)
+
+    def clip(self, parameters: list[nn.Parameter], max_norm: float) -> torch.Tensor:
+        """Clip the gradients of *parameters* together and return their norm."""
+        return nn.utils.clip_grad_norm_(parameters, max_norm)
+
+    def step(self, optimizer: Any) -> None:
+        """Let the optimizer step."""
+        optimizer.step()

@@ -1,0 +1,22 @@
+"""How many cards share a run: the class of Distribution for a recipe's sharding."""
+
+from __future__ import annotations
+
+from tunesmith.errors import UnsupportedError
+from tunesmith.memory.step.distribution import Distribution
+from tunesmith.recipe import Recipe
+
+__all__ = ["distribution_of"]
+
+
+def distribution_of(recipe: Recipe) -> type[Distribution]:
+    """Return what makes *recipe*'s run one of many cards.
+
+    Raises UnsupportedError where what those cards do is not reproduced yet.
+    """
+    if recipe.hardware.world_size == 1 and recipe.sharding == "none":
+        return Distribution
+    raise UnsupportedError(
+        f"sharding {recipe.sharding} over {recipe.hardware.world_size} cards is not estimated yet. "
+        "Set sharding: none, hardware.gpus: 1 and hardware.nodes: 1."
+    )
