@@ -16,20 +16,23 @@ import bitsandbytes.functional as bnb_functional
 import bitsandbytes.optim.optimizer as bnb_optimizer
 import torch
 
+from tunesmith.memory.meter import ALL_BUT_FIRST, Launch, count_product
+
 Patch = tuple[Any, str, Any]
 
 
 def patches() -> list[Patch]:
     """Return (owner, attribute, replacement) for what bitsandbytes asks of a GPU outside its operations."""
     nothing = _Nothing()
+    update = Launch("elementwise", changed=ALL_BUT_FIRST)  # the gradient is read; weight and states change
     return [
         (bnb_functional, "is_on_gpu", lambda tensors: True),
         (bnb_functional, "name2qmap", {}),  # tables that a process makes once: each run makes its own
         (bnb_functional, "get_paged", _get_paged),
         (bnb_functional, "fill", nothing),
         (bnb_functional, "prefetch_tensor", nothing),
-        (bnb_functional, "optimizer_update_32bit", nothing),
-        (bnb_functional, "optimizer_update_8bit_blockwise", nothing),
+        (bnb_functional, "optimizer_update_32bit", update),
+        (bnb_functional, "optimizer_update_8bit_blockwise", update),
         (bnb_optimizer, "sync_gpu", nothing),
         (bnb_optimizer.GlobalOptimManager, "_instance", None),  # what it is told must not outlive the run
         (bnb.nn.Params4bit, "__deepcopy__", _copied),
@@ -46,7 +49,7 @@ class Gemm4bit:
         self.operation = torch.ops.bitsandbytes.gemm_4bit.default
         self._ops = _cuda_ops()
         self._ops._gpu_dispatch_props = lambda _: (multiprocessors, *compute_capability)
-        self._ops._dequantize_4bit_impl = self._ops._dequantize_blockwise_impl = _Nothing()
+        self._ops._dequantize_4bit_impl = self._ops._dequantize_blockwise_impl = Launch("dequantize")
 
     def __call__(
         self, left: torch.Tensor, weight: torch.Tensor, shape: Any, *args: Any, **kwargs: Any
@@ -86,6 +89,7 @@ def int8_scaled_mm(
 ) -> torch.Tensor:
     """Return the product in *dtype*: int32 first, then float16, as in bitsandbytes/backends/cuda/ops.py."""
     product = torch.empty((left.shape[0], right.shape[0]), device=left.device, dtype=torch.int32)
+    count_product(product, left, right.t())
     return torch.empty_like(product, dtype=torch.float16).to(dtype or torch.float16)
 
 

@@ -24,6 +24,7 @@ from tunesmith.hardware import Gpu
 from tunesmith.memory import bnb, flash
 from tunesmith.memory.attention import Attention
 from tunesmith.memory.autocast import Autocast, BorrowedAutocast, on_cpu
+from tunesmith.memory.meter import FIRST, Launch, count_product
 
 
 @contextmanager
@@ -213,18 +214,11 @@ def _patches(autocast: Autocast) -> list[tuple[Any, str, Any]]:
         *bnb.patches(),
         (chunked_logprob, "_use_triton", lambda _: True),
         (trl_utils, "_use_triton", lambda _: True),
-        (chunked_logprob, "_forward_kernel", _Kernel()),
-        (chunked_logprob, "_backward_kernel", _Kernel()),
-        (chunked_logprob, "_addmm_fp32", lambda *_: None),  # addmm(out=): in place on CUDA
+        (chunked_logprob, "_forward_kernel", Launch()),
+        (chunked_logprob, "_backward_kernel", Launch(changed=FIRST)),  # the tile becomes its own gradient
+        (chunked_logprob, "_addmm_fp32", count_product),  # addmm(out=): in place on CUDA
         (chunked_logprob, "triton", SimpleNamespace(cdiv=lambda a, b: -(-a // b))),
     ]
-
-
-class _Kernel:
-    """A Triton kernel on a device without memory: launched over any grid, it allocates nothing."""
-
-    def __getitem__(self, grid: Any) -> Callable[..., None]:
-        return lambda *_, **__: None
 
 
 @contextmanager

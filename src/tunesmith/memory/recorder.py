@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tunesmith.memory.meter import Meter
 from tunesmith.memory.timeline import Phase, Storage, Timeline
 
 Operation = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -45,7 +46,8 @@ class Recorder(TorchDispatchMode):
     ``run`` may run an operation in the device's stead (a device without memory cannot answer
     ``item()``); ``scratch`` names the bytes that a CUDA kernel takes inside an operation, and with a
     minus sign those it gives back before the end, OUTPUTS standing for its outputs; ``workspace_bytes`` is
-    what a cuBLAS handle takes at its first use. On a real device all three keep their defaults.
+    what a cuBLAS handle takes at its first use. On a real device all three keep their defaults. A ``meter``
+    is told every operation.
     """
 
     def __init__(
@@ -55,8 +57,10 @@ class Recorder(TorchDispatchMode):
         run: Operation | None = None,
         scratch: Callable[[str, tuple[Any, ...]], Iterable[int]] | None = None,
         workspace_bytes: int = 0,
+        meter: Meter | None = None,
     ) -> None:
         super().__init__()
+        self._meter = meter
         self.paused = False
         """Whether what happens now happens elsewhere than on the device."""
         self._device_type = device.type
@@ -103,6 +107,8 @@ class Recorder(TorchDispatchMode):
         """Close the phase that began where the last one ended."""
         start = self._phases[-1].end if self._phases else 0
         self._phases.append(Phase(name=name, start=start, end=len(self._events)))
+        if self._meter is not None:
+            self._meter.end_phase(name)
 
     def label(self, tensors: Iterable[torch.Tensor], category: str) -> None:
         """Say what the storages of *tensors* are; the category holds for their whole life."""
@@ -146,6 +152,8 @@ class Recorder(TorchDispatchMode):
             result = func(*args, **(kwargs or {}))
         else:
             result = self._run(func, args, kwargs or {})
+        if self._meter is not None:
+            self._meter.saw(func, args, kwargs or {}, result)
         self._see(result, name, module, args)
         if name in GEMMS:
             self._take_workspace("autograd" if backward else "main", module)

@@ -16,6 +16,7 @@ from tunesmith.memory import loading, step
 from tunesmith.memory.collectives import process_group
 from tunesmith.memory.estimate import Traced
 from tunesmith.memory.meta import cuda_behaviour, run_on_meta
+from tunesmith.memory.meter import Meter
 from tunesmith.memory.recorder import Recorder
 from tunesmith.memory.scratch import Scratch
 from tunesmith.recipe import Recipe
@@ -38,11 +39,13 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
         model = loading.build(architecture, recipe)
     head, parameters = model.get_output_embeddings(), sum(p.numel() for p in model.parameters())
     device = torch.device("meta")
+    meter = Meter(device.type)
     recorder = Recorder(
         device,
         run=run_on_meta,
         scratch=Scratch(gpu),
         workspace_bytes=gpu.cublas_workspace_bytes(torch.__version__),
+        meter=meter,
     )
     labels = _Labels(recorder)
     named: nn.Module = model
@@ -51,6 +54,7 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
         _what_fails_is_unsupported(architecture),
         process_group(recipe.hardware.world_size),
         cuda_behaviour(gpu) as functions,
+        meter.counting(),
         recorder,
     ):
         recorder.name_modules(model, head=head)
@@ -70,6 +74,7 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
         assumptions=tuple(_assumptions(architecture, functions.attention.kernels, recipe, gpu)),
         versions={name: metadata.version(name) for name in LIBRARIES},
         host=tuple(moment.host),
+        work=meter.work,
     )
 
 

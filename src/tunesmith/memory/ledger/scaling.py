@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tunesmith.architecture import Architecture
@@ -13,6 +13,7 @@ from tunesmith.hardware import Gpu
 from tunesmith.memory.estimate import Traced
 from tunesmith.memory.ledger.layers import Layers, layers_of, with_layers
 from tunesmith.memory.ledger.unrolling import unrolling
+from tunesmith.memory.work import Work
 from tunesmith.recipe import Recipe
 
 Trace = Callable[[Architecture, Recipe, Gpu], Traced]
@@ -40,11 +41,36 @@ def scaled_trace(architecture: Architecture, recipe: Recipe, gpu: Gpu, *, trace:
         parameters=few.parameters + rounds * (more.parameters - few.parameters),
         trainable_parameters=few.trainable_parameters
         + rounds * (more.trainable_parameters - few.trainable_parameters),
+        work=scaled_work(few.work, more.work, rounds),
         assumptions=(
             *few.assumptions,
             f"All {layers.count} layers follow from traces of {counts}.",
         ),
     )
+
+
+def scaled_work(
+    few: Mapping[str, Sequence[Work]], more: Mapping[str, Sequence[Work]], rounds: int
+) -> dict[str, tuple[Work, ...]]:
+    """Return the work of *rounds* more rounds of layers than *few* has, of which *more* has one."""
+    scaled = {}
+    for phase, works in few.items():
+        less = {(each.kind, each.dtype): each for each in works}
+        added = {(each.kind, each.dtype): each for each in more.get(phase, works)}
+        nothing = Work(kind="", dtype="", flops=0, moved_bytes=0, kernels=0)
+        scaled[phase] = tuple(
+            Work(
+                kind=key[0],
+                dtype=key[1],
+                **{
+                    name: getattr(a, name) + rounds * (getattr(b, name) - getattr(a, name))
+                    for name in ("flops", "moved_bytes", "kernels")
+                },
+            )
+            for key in sorted({*less, *added})
+            for a, b in ((less.get(key, nothing), added.get(key, nothing)),)
+        )
+    return scaled
 
 
 def layers_for(architecture: Architecture, recipe: Recipe) -> Layers:
