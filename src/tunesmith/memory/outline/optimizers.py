@@ -1,0 +1,89 @@
+"""What optimizers take, found by running each one's real step on a few layers at a tiny length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from tunesmith.architecture import Architecture
+from tunesmith.hardware import Gpu
+from tunesmith.memory import cache
+from tunesmith.memory.ledger import Trace, scaled_trace
+from tunesmith.memory.ledger.sizes import rounded
+from tunesmith.recipe import Recipe
+
+_LENGTH: Final = 64
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptimizerStep:
+    """What one optimizer takes beside a model whose gradients are known."""
+
+    gradients_bytes: int
+    """Gradients it was run with; what it takes grows in proportion."""
+    states_bytes: int
+    """States that live from the first step on."""
+    step_bytes: int
+    """What the step adds at most to what is alive before the first: states and temporaries."""
+
+
+def optimizer_step(
+    architecture: Architecture, recipe: Recipe, gpu: Gpu, optim: str, *, trace: Trace
+) -> OptimizerStep:
+    """Return what *optim* takes for the parameters that learn in *recipe*.
+
+    The forward and backward passes do not matter and are made as short as can be. Raises UnsupportedError
+    or MissingExtraError for an optimizer that cannot be run.
+    """
+    tiny = _tiny(recipe).replace(optim=optim)
+    name = cache.key(
+        optimizer_step=tiny.to_mapping(),
+        config=architecture.config_json,
+        kernels=gpu.name,
+    )
+    known = _kept(name)
+    if known is None:
+        known = _measured(architecture, tiny, gpu, trace)
+        cache.write(name, {field: getattr(known, field) for field in OptimizerStep.__dataclass_fields__})
+    return known
+
+
+def _tiny(recipe: Recipe) -> Recipe:
+    """Return the shortest run with the same parameters that learn, of the same types."""
+    changes: dict[str, object] = {
+        "per_device_train_batch_size": 1,
+        "sequence_length": _LENGTH,
+        "gradient_checkpointing": False,
+        "gradient_accumulation_steps": 1,
+    }
+    return recipe.replace(**changes)
+
+
+def _measured(architecture: Architecture, tiny: Recipe, gpu: Gpu, trace: Trace) -> OptimizerStep:
+    timeline = scaled_trace(architecture, tiny, gpu, trace=trace).timeline
+    sizes = [rounded(storage.bytes) for storage in timeline.storages]
+    live = most = before = gradients = states = 0
+    for phase in timeline.phases:
+        steps = phase.name in ("step1.step", "step2.step")
+        if phase.name == "step1.step":
+            before = live
+        for event in timeline.events[phase.start : phase.end]:
+            size = sizes[abs(event) - 1] if event > 0 else -sizes[-event - 1]
+            category = timeline.storages[abs(event) - 1].category
+            live += size
+            if phase.name == "step1.backward" and category == "gradients":
+                gradients += size
+            if phase.name == "step1.step" and category == "optimizer states":
+                states += size
+            most = max(most, live - before) if steps else most
+        if steps:
+            most = max(most, live - before)
+    return OptimizerStep(gradients_bytes=gradients, states_bytes=states, step_bytes=most)
+
+
+def _kept(name: str) -> OptimizerStep | None:
+    kept = cache.read(name)
+    fields = OptimizerStep.__dataclass_fields__
+    if kept is None or any(type(kept.get(field)) is not int or kept[field] < 0 for field in fields):
+        return None
+    return OptimizerStep(**{field: kept[field] for field in fields})

@@ -1,0 +1,135 @@
+"""A skyline at one batch, length and rank: the few instants that matter there, in bytes by role."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tunesmith.memory.outline.forms import Where
+from tunesmith.memory.outline.skyline import Counts, Skyline
+
+LASTING: Final = ("weights", "adapter weights", "quantization constants", "buffers")
+"""Categories of what is there from loading to the end."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """One instant in bytes by role."""
+
+    phase: str
+    """Phase of the run."""
+    family: str
+    """Its kind: see skyline.FAMILIES."""
+    module: str
+    """Module at work."""
+    later: bool
+    """Whether optimizer states exist: all but the first step."""
+    lasting: int
+    """Weights and what belongs to them."""
+    gradients: int
+    """Gradients."""
+    states: int
+    """Optimizer states of the traced optimizer."""
+    rest: int
+    """Everything else."""
+    parts: Mapping[str, int]
+    """All by category."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """A skyline at one batch, length and rank."""
+
+    built: Mapping[str, int]
+    """What is alive when the run is built, by category."""
+    lasting: int
+    """The same in all."""
+    gradients: int
+    """All gradients: as many bytes as the parameters that learn."""
+    states: int
+    """All states of the traced optimizer."""
+    inputs: int
+    """One more micro-batch that is fetched before the step begins."""
+    layer: int
+    """Weights of one round of layers."""
+    layer_parts: Mapping[str, int]
+    """The same by category."""
+    start: Line
+    """When the optimizer's second step begins."""
+    lines: tuple[Line, ...]
+    """The instants, those left out that another is above in every role."""
+    step_bytes: int
+    """What the traced optimizer's step adds at most to what is alive before its first: states and more."""
+
+
+def place(skyline: Skyline, where: Where) -> Place:
+    """Return the *skyline* at one batch, length and rank."""
+    sizes = [column.form.at(where) for column in skyline.columns]
+
+    def total(counts: Counts) -> dict[str, int]:
+        parts: dict[str, int] = {}
+        for number, count in counts:
+            category = skyline.columns[number].category
+            parts[category] = parts.get(category, 0) + count * sizes[number]
+        return parts
+
+    lines = [_line(spot.phase, spot.family, spot.module, total(spot.counts)) for spot in skyline.spots]
+    start = _line("step2.step", "step", "", total(skyline.step_start))
+    built, layer = total(skyline.built), total(skyline.layer)
+    before = start.lasting + start.gradients + start.rest
+    return Place(
+        built=built,
+        lasting=_lasting(built),
+        gradients=sum(total(skyline.gradients).values()),
+        states=sum(total(skyline.states).values()),
+        inputs=sum(total(skyline.inputs).values()),
+        layer=_lasting(layer),
+        layer_parts=layer,
+        start=start,
+        lines=tuple(_not_below(lines)),
+        step_bytes=max(
+            (sum(line.parts.values()) - before for line in lines if line.family == "step"),
+            default=start.states,
+        ),
+    )
+
+
+def _line(phase: str, family: str, module: str, parts: dict[str, int]) -> Line:
+    lasting, gradients = _lasting(parts), parts.get("gradients", 0)
+    states = parts.get("optimizer states", 0)
+    return Line(
+        phase=phase,
+        family=family,
+        module=module,
+        later=phase == "end" or (phase.startswith("step") and not phase.startswith("step1.")),
+        lasting=lasting,
+        gradients=gradients,
+        states=states,
+        rest=sum(parts.values()) - lasting - gradients - states,
+        parts=parts,
+    )
+
+
+def _lasting(parts: Mapping[str, int]) -> int:
+    return sum(parts.get(category, 0) for category in LASTING)
+
+
+def _not_below(lines: Sequence[Line]) -> list[Line]:
+    """Return the *lines* that no other of their family is above in every role."""
+    kept: list[Line] = []
+    for line in sorted(lines, key=lambda each: -sum(each.parts.values())):
+        if not any(_above(other, line) for other in kept):
+            kept.append(line)
+    return kept
+
+
+def _above(other: Line, line: Line) -> bool:
+    return (
+        other.family == line.family
+        and other.later >= line.later
+        and other.lasting >= line.lasting
+        and other.gradients >= line.gradients
+        and other.states >= line.states
+        and other.rest >= line.rest
+    )

@@ -1,0 +1,233 @@
+"""The whole model's run at three points at once, from a few of its layers.
+
+Few layers are traced at three points and one round more of them at two. The bytes that a storage takes at
+the three points are packed into one whole number, side by side: unrolling only adds and multiplies sizes,
+so it carries all three through at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from tunesmith.architecture import Architecture
+from tunesmith.errors import RecipeError, UnsupportedError
+from tunesmith.hardware import Gpu
+from tunesmith.memory.estimate import Traced
+from tunesmith.memory.ledger import Layers, Trace, layers_for, unrolling, with_layers
+from tunesmith.memory.ledger.unrolling import without_layer
+from tunesmith.memory.outline.forms import Where
+from tunesmith.memory.timeline import Storage, Timeline
+from tunesmith.memory.work import Work
+from tunesmith.recipe import Recipe
+
+_LANE: Final = 60
+_MASK: Final = (1 << _LANE) - 1
+_CHUNK: Final = 4096  # TOKEN_CHUNK_SIZE of trl/kernels/chunked_logprob.py at v1.16.0
+_SHORT: Final = 520
+
+WorkByPhase = Mapping[str, tuple[Work, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampled:
+    """The whole run, each size at every point."""
+
+    timeline: Timeline
+    """The whole model's events; ``bytes`` of a storage are packed, see ``unpacked``."""
+    few: Timeline
+    """The same of the fewest layers."""
+    more: Timeline
+    """The same of one round more."""
+    layers: Layers
+    """How the layers repeat."""
+    points: tuple[Where, ...]
+    """The points, whose sizes lie side by side in every storage's bytes."""
+    work: tuple[tuple[Where, WorkByPhase], ...]
+    """What the whole model computes at the first two points."""
+    traced: Traced
+    """The trace of the fewest layers at the first point."""
+    parameters: int
+    """Parameters of the whole model."""
+    trainable_parameters: int
+    """Those that learn."""
+    num_traces: int
+    """Small traces that were run."""
+
+
+def unpacked(packed: int, count: int = 3) -> tuple[int, ...]:
+    """Return the sizes at each of *count* points that *packed* holds."""
+    return tuple(packed >> (_LANE * number) & _MASK for number in range(count))
+
+
+def at_point(timeline: Timeline, number: int) -> Timeline:
+    """Return the packed *timeline* with the sizes of one point."""
+    shift = _LANE * number
+    known: dict[int, Storage] = {}
+    storages = []
+    for storage in timeline.storages:
+        if id(storage) not in known:
+            known[id(storage)] = replace(storage, bytes=storage.bytes >> shift & _MASK)
+        storages.append(known[id(storage)])
+    return replace(timeline, storages=tuple(storages))
+
+
+def sample(architecture: Architecture, recipe: Recipe, gpu: Gpu, trace: Trace) -> Sampled:
+    """Return the whole run of *recipe*'s class at three points.
+
+    Raises UnsupportedError where layers do not repeat, or too few points run the same operations.
+    """
+    sampler = _Sampler(architecture, recipe, gpu, trace)
+    rank = recipe.adapter.r if recipe.adapter is not None and recipe.adapter.r else 0
+    own = Where(2, max(64, recipe.sequence_length), rank)
+    few = [(own, sampler.few(own))]
+    causes = _causes(few[0][1].timeline)
+    for wanted in (_larger(own), _smaller(own)):
+        found = None
+        for where in wanted:
+            try:
+                traced = sampler.few(where)
+            except (RecipeError, UnsupportedError):
+                continue
+            if _causes(traced.timeline) == causes:
+                found = where, traced
+                break
+        if found is None:
+            raise UnsupportedError(
+                f"the step of {architecture.name} runs other operations at every other batch and length than "
+                f"at {own.batch} x {own.length}; trace instead."
+            )
+        few.append(found)
+    return sampler.joined(few)
+
+
+def _larger(own: Where) -> Iterator[Where]:
+    """Yield points with more tokens than one chunk of the loss, at odd lengths first."""
+    for length in (own.length // 8 * 8 + 104, own.length):
+        yield Where(max(5, _CHUNK * 3 // 2 // length + 1), length, own.r)
+    yield Where(3, 2 * own.length, own.r)
+
+
+def _smaller(own: Where) -> Iterator[Where]:
+    """Yield points of fewer tokens and a higher rank, below one chunk of the loss where that can be."""
+    lengths = (min(_SHORT, own.length // 16 * 8 + 8), min(1032, own.length), own.length // 2, own.length)
+    for length in dict.fromkeys(length for length in lengths if length >= 8):
+        yield Where(3, length, 3 * own.r)
+
+
+class _Sampler:
+    """Runs few layers at a point."""
+
+    def __init__(self, architecture: Architecture, recipe: Recipe, gpu: Gpu, trace: Trace) -> None:
+        self.num_traces = 0
+        self._recipe, self._gpu, self._trace = recipe, gpu, trace
+        self._layers = layers_for(architecture, recipe)
+        counts = (self._layers.fewest, self._layers.fewest + self._layers.period)
+        self._few, self._more = (with_layers(architecture, self._layers, count) for count in counts)
+
+    def few(self, where: Where) -> Traced:
+        """Return the trace of the fewest layers there."""
+        return self._run(self._few, where)
+
+    def _run(self, architecture: Architecture, where: Where) -> Traced:
+        self.num_traces += 1
+        changes = {"per_device_train_batch_size": where.batch, "sequence_length": where.length}
+        if where.r:
+            changes["adapter.r"] = where.r
+        return self._trace(architecture, self._recipe.replace(**changes), self._gpu)
+
+    def joined(self, few: list[tuple[Where, Traced]]) -> Sampled:
+        """Return the whole run from *few* layers at three points and one round more at two."""
+        (first, a), (second, b), (third, c) = few
+        more = [self._run(self._more, where) for where in (first, second)]
+        rounds = self._layers.rounds
+        short = _packed([a.timeline, b.timeline, c.timeline])
+        known: dict[tuple[object, ...], int | None] = {}
+        for storage in short.storages:
+            sizes = unpacked(storage.bytes)
+            key = (*_cause(storage), *sizes[:2])
+            known[key] = sizes[2] if known.get(key, sizes[2]) == sizes[2] else None
+        if _causes(more[0].timeline) != _causes(more[1].timeline):
+            raise UnsupportedError("one layer more runs other operations at another length; trace instead.")
+        last = _third(more[0].timeline, more[1].timeline, known)
+        if last is None:
+            last = self._run(self._more, third).timeline
+        long = _packed([more[0].timeline, more[1].timeline, last])
+        timeline = unrolling(short, long, period=self._layers.period).timeline(rounds)
+        return Sampled(
+            timeline=timeline,
+            few=short,
+            more=long,
+            layers=self._layers,
+            points=(first, second, third),
+            work=tuple(
+                (where, _extended(less.work, larger.work, rounds))
+                for where, less, larger in ((first, a, more[0]), (second, b, more[1]))
+            ),
+            traced=a,
+            parameters=a.parameters + rounds * (more[0].parameters - a.parameters),
+            trainable_parameters=a.trainable_parameters
+            + rounds * (more[0].trainable_parameters - a.trainable_parameters),
+            num_traces=self.num_traces,
+        )
+
+
+def _cause(storage: Storage) -> tuple[str, str, str]:
+    return storage.category, without_layer(storage.module), storage.operation
+
+
+def _causes(timeline: Timeline) -> tuple[object, ...]:
+    return timeline.events, [(s.category, s.module, s.operation) for s in timeline.storages]
+
+
+def _third(
+    first: Timeline, second: Timeline, known: Mapping[tuple[object, ...], int | None]
+) -> Timeline | None:
+    """Return the timeline of the third point from those of two, whose layers are *known*; None if not.
+
+    What counts layers, such as the norms that clipping stacks, does not change with the batch or length.
+    """
+    storages = []
+    for here, there in zip(first.storages, second.storages, strict=True):
+        size = known.get((*_cause(here), here.bytes, there.bytes))
+        if size is None and here.bytes == there.bytes:
+            size = here.bytes
+        if size is None:
+            return None
+        storages.append(replace(here, bytes=size))
+    return replace(first, storages=tuple(storages))
+
+
+def _packed(timelines: list[Timeline]) -> Timeline:
+    first = timelines[0]
+    if any(timeline.events != first.events for timeline in timelines):
+        raise UnsupportedError("the order of releases changes with the batch or length; trace instead.")
+    storages = []
+    for same in zip(*(timeline.storages for timeline in timelines), strict=True):
+        packed = sum(storage.bytes << (_LANE * number) for number, storage in enumerate(same))
+        storages.append(replace(same[0], bytes=packed))
+    return replace(first, storages=tuple(storages))
+
+
+def _extended(few: WorkByPhase, more: WorkByPhase, rounds: int) -> WorkByPhase:
+    """Return the work of the whole model from that of few layers and of one round more."""
+    whole = {}
+    for phase, works in more.items():
+        less = {(work.kind, work.dtype): work for work in few.get(phase, ())}
+        whole[phase] = tuple(_more_work(less.get((work.kind, work.dtype)), work, rounds) for work in works)
+    return whole
+
+
+def _more_work(few: Work | None, more: Work, rounds: int) -> Work:
+    def extended(name: str) -> int:
+        start: int = getattr(few, name) if few is not None else 0
+        return max(0, start + rounds * (getattr(more, name) - start))
+
+    return Work(
+        kind=more.kind,
+        dtype=more.dtype,
+        flops=extended("flops"),
+        moved_bytes=extended("moved_bytes"),
+        kernels=extended("kernels"),
+    )
