@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tunesmith.api import estimate
     from tunesmith.errors import (
         ArchitectureError,
+        DataError,
         HardwareError,
         MissingExtraError,
         OutputError,
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ArchitectureError",
+    "DataError",
     "Estimate",
     "HardwareError",
     "MissingExtraError",

@@ -4,6 +4,7 @@
     ├── RecipeError                (ValueError)           a recipe's key or value
     ├── ArchitectureError          (ValueError)           a config.json or a model's name
     ├── HardwareError              (ValueError)           a card that is not in the catalogue
+    ├── DataError                  (ValueError)           a data set, its tokenizer or its chat template
     ├── MissingExtraError          (ImportError)          a stage whose packages are not installed
     ├── UnsupportedError           (NotImplementedError)  what cannot be computed faithfully
     └── OutputError                (OSError)              a file that cannot be written
@@ -28,6 +29,10 @@ class ArchitectureError(TunesmithError, ValueError):
 
 class HardwareError(TunesmithError, ValueError):
     """A graphics card is not in the catalogue."""
+
+
+class DataError(TunesmithError, ValueError):
+    """A data set, its tokenizer or its chat template cannot be read or trusted; the message names file and row."""
 
 
 class MissingExtraError(TunesmithError, ImportError):

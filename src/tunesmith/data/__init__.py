@@ -1,0 +1,1 @@
+"""The data side: rows of a file, examples of a format, chats as tokens with their mask, lengths, packing."""

@@ -1,0 +1,112 @@
+"""The child that tokenizes, in a process of its own that imports ``tokenizers`` alone and limits itself.
+
+Texts go in, and what comes out is the number of tokens of each and which of them are learned: those that overlap a
+learned span of the text, so that a token across the border is learned, as it is in
+huggingface/trl@v1.16.0:trl/trainer/sft_trainer.py, where the prompt is the common prefix of the tokens.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, Final
+
+from tokenizers import Encoding, Tokenizer
+
+from tunesmith.data.serving import clock, serve
+
+MEMORY_BYTES: Final = 6 << 30
+"""Address space that the child may have; every thread of the library reserves some that it does not use."""
+
+LOAD_SECONDS: Final = 60.0
+"""Processor time that loading a tokenizer may take; the largest real one takes 3."""
+
+BATCH_SECONDS: Final = 20.0
+"""Processor time that a batch may take beside what its length allows."""
+
+CHARACTERS_PER_SECOND: Final = 50_000
+"""The slowest that a tokenizer may be; real ones are twenty times as fast."""
+
+
+def learned_ranges(encoding: Encoding, spans: list[list[int]]) -> list[int]:
+    """Return the ranges of tokens, begin and end in turn, that overlap the *spans* of the text.
+
+    Both are in order; tokens that stand for no text, such as those a tokenizer adds, belong to none.
+    """
+    if not spans:
+        return []
+    ranges: list[int] = []
+    pending = iter(spans)
+    begin, end = next(pending)
+    for index, (first, last) in enumerate(encoding.offsets):
+        if first == last:
+            continue
+        while first >= end:
+            following = next(pending, None)
+            if following is None:
+                return ranges
+            begin, end = following
+        if last > begin:
+            if ranges and ranges[-1] == index:
+                ranges[-1] = index + 1
+            else:
+                ranges += [index, index + 1]
+    return ranges
+
+
+def encoded(tokenizer: Tokenizer, question: dict[str, Any]) -> dict[str, Any]:
+    """Return the lengths of the texts of *question*, their learned ranges, and their tokens where asked.
+
+    A text without spans is learned as a whole, which is told by None.
+    """
+    lengths, ranges, ids = [], [], []
+    for first, last in _alike(question["special"]):
+        texts, spans = question["texts"][first:last], question["spans"][first:last]
+        special = question["special"][first]
+        if all(span is None for span in spans):  # without offsets it is twice as fast
+            batch = tokenizer.encode_batch_fast(texts, add_special_tokens=special)
+        else:
+            batch = tokenizer.encode_batch(texts, add_special_tokens=special)
+        for encoding, span in zip(batch, spans, strict=True):
+            lengths.append(len(encoding))
+            ranges.append(None if span is None else learned_ranges(encoding, span))
+            if question["ids"]:
+                ids.append(encoding.ids)
+    return {"lengths": lengths, "ranges": ranges, "ids": ids}
+
+
+def _alike(flags: list[bool]) -> list[tuple[int, int]]:
+    """Return the stretches of *flags* that are equal, as their begins and ends."""
+    cuts = [0, *(at for at in range(1, len(flags)) if flags[at] != flags[at - 1]), len(flags)]
+    return [(first, last) for first, last in pairwise(cuts) if first < last]
+
+
+class _Desk:
+    """What answers the questions: first the path of a tokenizer, then batches of texts."""
+
+    def __init__(self) -> None:
+        self._tokenizer: Tokenizer | None = None
+
+    def answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        if self._tokenizer is None:
+            clock(LOAD_SECONDS)
+            self._tokenizer = loaded(question["path"])
+            return {"vocabulary": self._tokenizer.get_vocab_size()}
+        clock(BATCH_SECONDS + sum(map(len, question["texts"])) / CHARACTERS_PER_SECOND)
+        return encoded(self._tokenizer, question)
+
+
+def loaded(path: str) -> Tokenizer:
+    """Return the tokenizer in the file at *path*, without the padding and truncation that it may ask for."""
+    tokenizer = Tokenizer.from_file(path)
+    tokenizer.no_padding()  # a length is what a row has, not what a batch makes of it
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def main() -> None:
+    """Tokenize what is asked on standard input until it ends."""
+    serve(_Desk().answer, memory_bytes=MEMORY_BYTES)
+
+
+if __name__ == "__main__":
+    main()
