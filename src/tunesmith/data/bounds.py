@@ -81,7 +81,7 @@ def decode_row(text: str) -> JsonObject:
     except RecursionError:
         raise BadRowError(f"nests deeper than {MAX_DEPTH} levels") from None
     if not isinstance(value, dict):
-        raise BadRowError(f"is {_kind(value)}, expected an object such as {{\"text\": …}}")
+        raise BadRowError(f'is {_kind(value)}, expected an object such as {{"text": …}}')
     brackets = text.count("{") + text.count("[")
     if brackets > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise BadRowError(f"nests deeper than {MAX_DEPTH} levels")

@@ -1,8 +1,9 @@
 """The only renderer: examples in, their number of tokens and which of them are learned out.
 
-A chat is rendered by its tokenizer's own template, or one that was chosen, in a child process, and tokenized in
-another; see :mod:`~tunesmith.data.jail`. What is learned of a chat are the messages of the assistant, each with the
-mark that ends it. Plain text is tokenized as TRL does: with the tokens that the tokenizer adds, and its end token.
+A chat is rendered by its tokenizer's own template, or one that was chosen, in a child process, and tokenized
+in another; see :mod:`~tunesmith.data.jail`. What is learned of a chat are the messages of the assistant,
+each with the mark that ends it. Plain text is tokenized as TRL does: with the tokens that the tokenizer
+adds, and its end token.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ BATCH_CHARACTERS: Final = 4 << 20
 """Characters that go to a child at once, but for one example that is longer."""
 
 RENDER_WALL_SECONDS: Final = 120.0
-"""How long a child may keep us waiting for a batch of chats; each chat's own processor time is limited too."""
+"""How long a child may keep us waiting for chats; the processor time of each is limited too."""
 
 TOKENIZE_WALL_SECONDS: Final = 600.0
-"""How long a child may keep us waiting for a batch of texts; its processor time is limited by their length."""
+"""How long a child may keep us waiting for texts; their length limits its processor time too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +66,8 @@ class Encoded:
 class Encoder:
     """A tokenizer and a chat template, each in its own process. Use it as a context, or close it.
 
-    Raises MissingExtraError without the packages, and DataError where the tokenizer or the template is refused.
+    Raises MissingExtraError without the packages, and DataError where the tokenizer or the template is
+    refused.
     """
 
     def __init__(self, files: TokenizerFiles, template: Template) -> None:
@@ -175,7 +177,9 @@ class Encoder:
         except ChildError as error:
             raise self._refused_tokenizer(error) from None
         ids = answer.get("ids") or [()] * len(rendered)
-        for each, length, ranges, tokens in zip(rendered, answer["lengths"], answer["ranges"], ids, strict=True):
+        for each, length, ranges, tokens in zip(
+            rendered, answer["lengths"], answer["ranges"], ids, strict=True
+        ):
             learned = ((0, length),) if ranges is None else tuple(zip(ranges[::2], ranges[1::2], strict=True))
             row, place = each.example.row, each.example.place
             if each.fault:

@@ -75,9 +75,7 @@ class Format:
 
     def __str__(self) -> str:
         """Return the mapping on one line, e.g. ``alpaca: instruction, output from response``."""
-        roles = [
-            role if role == column else f"{role} from {column}" for role, column in self.columns.items()
-        ]
+        roles = [role if role == column else f"{role} from {column}" for role, column in self.columns.items()]
         ignored = f" (not read: {', '.join(show(name, 40) for name in self.ignored)})" if self.ignored else ""
         return f"{self.name}: {', '.join(roles)}{ignored}"
 
@@ -217,7 +215,9 @@ def _from_prompt_completion(row: Row, columns: Mapping[str, str]) -> tuple[Examp
 
 def _from_preference(row: Row, columns: Mapping[str, str]) -> tuple[Example, ...]:
     prompt = _value(row, columns, "prompt")
-    sides = [_joined(row, prompt, _value(row, columns, side), columns, side) for side in ("chosen", "rejected")]
+    sides = [
+        _joined(row, prompt, _value(row, columns, side), columns, side) for side in ("chosen", "rejected")
+    ]
     return tuple(sides)
 
 
@@ -226,9 +226,7 @@ def _from_text(row: Row, columns: Mapping[str, str]) -> tuple[Example, ...]:
     return (Example(row=row.number, place=row.place, text=text),)
 
 
-def _joined(
-    row: Row, prompt: object, completion: object, columns: Mapping[str, str], named: str
-) -> Example:
+def _joined(row: Row, prompt: object, completion: object, columns: Mapping[str, str], named: str) -> Example:
     """Return a prompt and what follows it as one example; both are texts or both are messages."""
     if isinstance(completion, list) and completion and isinstance(completion[0], dict):
         after, learned = _turns(completion, named)
@@ -290,7 +288,7 @@ def _turns(value: object, name: str) -> tuple[list[Message], list[bool]]:
 
 
 def _learned(turn: Message) -> bool:
-    """Return whether a message is learned: the assistant's, unless it says ``loss: false`` or ``weight: 0``."""
+    """Return whether a message is learned: the assistant's, but for ``loss: false`` or ``weight: 0``."""
     return turn["role"] == "assistant" and turn.pop("loss", True) is not False and turn.pop("weight", 1) != 0
 
 
@@ -305,7 +303,7 @@ def _content(message: Mapping[str, object], place: str) -> str:
         parts = [part.get("text") if isinstance(part, dict) else part for part in content]
         if all(isinstance(part, str) for part in parts):
             return "".join(str(part) for part in parts)
-        raise BadRowError(f"has {place}.content with parts that are no text, which is all that is read so far")
+        raise BadRowError(f"has {place}.content with parts that are no text, expected texts only")
     raise BadRowError(f"has {place}.content = {show(content)}, expected a text")
 
 

@@ -1,12 +1,13 @@
-"""A child process for what a stranger wrote: its templates and tokenizers run there, within limits, or die there.
+"""A child process for what a stranger wrote: templates and tokenizers run there, within limits.
 
-A chat template is a program, and a tokenizer.json can hold a regular expression that never ends or a padding that
-aborts the process. The child runs our own module; it limits its memory and time before it reads what it is asked,
-holds no secrets of the environment, may write no file, and answers in JSON of bounded length.
+A chat template is a program, and a tokenizer.json can hold a regular expression that never ends or a padding
+that aborts the process. The child runs our own module; it limits its memory and time before it reads what it
+is asked, holds no secrets of the environment, may write no file, and answers in JSON of bounded length.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -38,8 +39,8 @@ class ChildError(Exception):
 class Child:
     """One process that runs ``main()`` of a module of ours, asked one question after another.
 
-    A question is sent, and its answer received, apart, so that two children work at the same time. Use it as a
-    context, or close it.
+    A question is sent, and its answer received, apart, so that two children work at the same time. Use it as
+    a context, or close it.
     """
 
     def __init__(self, module: str, *, wall_seconds: float) -> None:
@@ -136,7 +137,5 @@ class Child:
 
 
 def _close(pipe: Any) -> None:
-    try:
+    with contextlib.suppress(OSError):  # what was not sent yet has no reader any more
         pipe.close()
-    except OSError:  # what was not sent yet has no reader any more
-        pass

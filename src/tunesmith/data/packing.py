@@ -10,7 +10,8 @@ from typing import Any, Final
 
 MAP_ROWS: Final = 1000
 """Rows that TRL packs at once, apart from all others: the batch size of ``Dataset.map`` in
-huggingface/datasets@5.2.0:src/datasets/arrow_dataset.py, which huggingface/trl@v1.16.0:trl/data_utils.py leaves."""
+huggingface/datasets@5.2.0:src/datasets/arrow_dataset.py, which huggingface/trl@v1.16.0:trl/data_utils.py
+leaves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,9 @@ def pack(lengths: Sequence[int], *, sequence_length: int, map_rows: int = MAP_RO
 def _fitted(lengths: Sequence[int], numbers: range, sequence_length: int) -> list[list[int]]:
     bins: list[list[int]] = []
     spaces: list[int] = []  # the room that is left in some bin, each once, in order
-    waiting: defaultdict[int, deque[list[int]]] = defaultdict(deque)  # the bins with that room, the oldest first
+    waiting: defaultdict[int, deque[list[int]]] = defaultdict(
+        deque
+    )  # the bins with that room, the oldest first
     for number in sorted((n for n in numbers if lengths[n] > 0), key=lambda n: -lengths[n]):
         length = min(lengths[number], sequence_length)
         at = bisect_left(spaces, length)

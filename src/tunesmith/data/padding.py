@@ -1,4 +1,4 @@
-"""What a batch comes to: its longest, and the padding to expect with batches at random or grouped by length."""
+"""What a batch comes to: the longest, and the padding to expect at random or grouped by length."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SEED: Final = 0
 
 @dataclass(frozen=True, kw_only=True)
 class Batches:
-    """What batches of a data set come to at one batch size and sequence length; lengths are after truncation."""
+    """What batches of a data set come to at one batch size and sequence length, after truncation."""
 
     batch_size: int
     """Examples in a batch."""
@@ -44,7 +44,9 @@ class Batches:
     @property
     def grouped_waste(self) -> float:
         """Return the share of a batch grouped by length that is padding, 0 to 1."""
-        return max(0.0, 1 - self.mean_tokens / self.grouped_padded_tokens) if self.grouped_padded_tokens else 0.0
+        return (
+            max(0.0, 1 - self.mean_tokens / self.grouped_padded_tokens) if self.grouped_padded_tokens else 0.0
+        )
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the batches as plain JSON types."""
@@ -79,10 +81,10 @@ def batches(
 
 
 def expected_longest(ordered: Sequence[int], batch_size: int) -> float:
-    """Return the expected length of the longest of *batch_size* examples drawn at random, without replacement.
+    """Return the expected length of the longest of *batch_size* examples drawn at random.
 
-    *ordered* are all lengths, the shortest first. The k-th shortest is the longest of the batch with probability
-    C(k-1, b-1) / C(n, b): it is drawn, and the others are among the k-1 before it.
+    *ordered* are all lengths, the shortest first; none is drawn twice. The k-th shortest is the longest of the
+    batch with probability C(k-1, b-1) / C(n, b): it is drawn, and the others are among the k-1 before it.
 
     >>> expected_longest([1, 2, 3], 2)
     2.6666666666666665

@@ -1,8 +1,8 @@
 """A data file in, rows out: JSON Lines, JSON, CSV, Parquet or plain text, streamed, each row with its place.
 
-A row that cannot be read becomes a Fault and the reading goes on, where the format allows to go on: the caller
-decides whether one bad row of a million is an error. Nothing here runs code of a data set, and no archive is
-opened.
+A row that cannot be read becomes a Fault and the reading goes on, where the format allows to go on: the
+caller decides whether one bad row of a million is an error. Nothing here runs code of a data set, and no
+archive is opened.
 """
 
 from __future__ import annotations

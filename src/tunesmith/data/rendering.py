@@ -1,14 +1,14 @@
 """The child that renders chat templates, in a process of its own that imports Jinja2 alone and limits itself.
 
-The environment is that of huggingface/transformers@v5.23.0:src/transformers/utils/chat_template_utils.py: the
-immutable sandbox, ``trim_blocks``, ``lstrip_blocks``, loop controls, ``tojson``, ``raise_exception``,
-``strftime_now`` and the ``generation`` tag. Spans that are learned are found by rendering each prefix of the chat.
+The environment is that of huggingface/transformers@v5.23.0:src/transformers/utils/chat_template_utils.py:
+the immutable sandbox, ``trim_blocks``, ``lstrip_blocks``, loop controls, ``tojson``, ``raise_exception``,
+``strftime_now`` and the ``generation`` tag. Spans that are learned are found by rendering each prefix of the
+chat.
 """
 
 from __future__ import annotations
 
 import json
-import os.path
 from datetime import datetime
 from typing import Any, Final, NoReturn
 
@@ -30,7 +30,7 @@ OUTPUT_BYTES: Final = 1 << 20
 """What a chat may become beside eight times what it was."""
 
 TODAY: Final = datetime(2024, 7, 26)
-"""What templates are told the date is, so that lengths do not change with the day; Llama 3.1's own default."""
+"""The date that templates are told, so that lengths do not change with the day: Llama 3.1's own."""
 
 OLDEST: Final = (3, 1, 6)
 """Releases of Jinja2 before this one have holes in the sandbox."""
@@ -82,7 +82,7 @@ class _Namespace(jinja2.utils.Namespace):
 
 def _check_name(name: object) -> None:
     if isinstance(name, str) and name[:1] == "_":
-        raise jinja2.exceptions.SecurityError(f"a namespace cannot keep {name!r}: it begins with an underscore")
+        raise jinja2.exceptions.SecurityError(f"a namespace cannot keep {name!r}, with an underscore first")
 
 
 def _tojson(
@@ -162,7 +162,13 @@ class Renderer:
             return len(asked)
         # The prompt may end in a block that a chat that goes on does not have, e.g. one for thoughts.
         said = self.render(before, tools, prompt=False)
-        return len(os.path.commonprefix([asked, text])) if text.startswith(said) else None
+        return _agreed(asked, text) if text.startswith(said) else None
+
+
+def _agreed(left: str, right: str) -> int:
+    """Return how many characters two texts begin with alike."""
+    pairs = enumerate(zip(left, right, strict=False))
+    return next((at for at, (one, other) in pairs if one != other), min(len(left), len(right)))
 
 
 def _spoken(content: str) -> str:
@@ -186,9 +192,9 @@ def _end(text: str, through: str, content: str, start: int) -> int:
     spoken = _spoken(content)
     at, last = text.find(spoken, start), through.rfind(spoken)
     if not spoken or at < 0 or last < 0:
-        raise jinja2.TemplateError("the end of an answer cannot be found in what the template makes of the chat")
+        raise jinja2.TemplateError("the end of an answer is not in what the template makes of the chat")
     end = at + len(spoken)
-    return end + len(os.path.commonprefix([text[end:], through[last + len(spoken) :]]))
+    return end + _agreed(text[end:], through[last + len(spoken) :])
 
 
 # -- the process ------------------------------------------------------------------------------------

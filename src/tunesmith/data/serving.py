@@ -1,4 +1,4 @@
-"""The child's end of a jail: limits of memory and time, then questions from standard input and answers to output."""
+"""The child's end of a jail: limits of memory and time, then questions read and answers written."""
 
 from __future__ import annotations
 

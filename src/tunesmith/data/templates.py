@@ -1,4 +1,4 @@
-"""Chat templates that are built in, for base models that bring none: Alpaca in English and Chinese, and ChatML."""
+"""Chat templates that are built in, for base models without one: Alpaca, its Chinese form, ChatML."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ BUILT_IN: Final[Mapping[str, str]] = MappingProxyType(
         "alpaca": _instruct(
             alone="Below is an instruction that describes a task. "
             "Write a response that appropriately completes the request.\n\n",
-            paired="Below is an instruction that describes a task, paired with an input that provides further "
-            "context. Write a response that appropriately completes the request.\n\n",
+            paired="Below is an instruction that describes a task, paired with an input that provides "
+            "further context. Write a response that appropriately completes the request.\n\n",
             heads=("Instruction", "Input", "Response"),
         ),
         "alpaca_zh": _instruct(alone="", paired="", heads=("指令", "输入", "回答")),

@@ -1,7 +1,7 @@
 """A tokenizer's files, found and bounded: its tokenizer.json, its special tokens and its chat template.
 
-No code that comes with a model is run, and nothing here acts on what the files say: they are read by the child
-processes of :mod:`~tunesmith.data.chat`.
+No code that comes with a model is run, and nothing here acts on what the files say: they are read by the
+child processes of :mod:`~tunesmith.data.chat`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,15 @@ MAX_TEMPLATE_BYTES: Final = 64 << 10
 
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9][\w.-]{0,95})?")
 _HUB_SECONDS: Final = 10.0
-_TOKEN_NAMES: Final = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
+_TOKEN_NAMES: Final = (
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "pad_token",
+    "sep_token",
+    "cls_token",
+    "mask_token",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +68,9 @@ def load_tokenizer(model: str | Path, *, download: bool = True) -> TokenizerFile
     """
     folder = Path(model).expanduser()
     if isinstance(model, Path) or folder.is_dir() or folder.is_absolute():
-        found = {name: path for name in (TOKENIZER, CONFIG, SPECIAL, TEMPLATE) if (path := folder / name).is_file()}
+        found = {
+            name: path for name in (TOKENIZER, CONFIG, SPECIAL, TEMPLATE) if (path := folder / name).is_file()
+        }
     elif _HUB_ID.fullmatch(model) and ".." not in model:
         found = _fetched(model, download=download)
     else:
@@ -98,7 +108,9 @@ def choose_template(files: TokenizerFiles, wanted: str | Path | None) -> Templat
     path = Path(wanted).expanduser()
     if path.suffix not in (".jinja", ".jinja2", ".j2"):
         known = ", ".join(BUILT_IN)
-        raise DataError(f"template is {show(str(wanted))}, expected one of {known} or the path of a .jinja file.")
+        raise DataError(
+            f"template is {show(str(wanted))}, expected one of {known} or the path of a .jinja file."
+        )
     source = _text(path, MAX_TEMPLATE_BYTES)
     return Template(name=str(path), source=source, reason="it was asked for", reason_zh="由用户指定")
 
@@ -121,7 +133,9 @@ def _template(found: Mapping[str, Path], config: Mapping[str, object]) -> Templa
 
 
 def _own(source: str, place: str) -> Template:
-    return Template(name=place, source=source, reason="it is the tokenizer's own", reason_zh="分词器自带的模板")
+    return Template(
+        name=place, source=source, reason="it is the tokenizer's own", reason_zh="分词器自带的模板"
+    )
 
 
 def _tokens(config: Mapping[str, object]) -> dict[str, str]:
@@ -188,7 +202,7 @@ def _fetched(name: str, *, download: bool) -> dict[str, Path]:
             break
     if not found:
         raise DataError(
-            f"{TOKENIZER} of {show(name)} is neither in the Hub's cache nor could it be fetched. Check the name, "
+            f"{TOKENIZER} of {show(name)} is not in the Hub's cache and was not fetched. Check the name, "
             "your connection and, for a gated model, your login; or give the tokenizer's folder."
         )
     return found

@@ -1,7 +1,7 @@
 """The child that tokenizes, in a process of its own that imports ``tokenizers`` alone and limits itself.
 
-Texts go in, and what comes out is the number of tokens of each and which of them are learned: those that overlap a
-learned span of the text, so that a token across the border is learned, as it is in
+Texts go in, and what comes out is the number of tokens of each and which of them are learned: those that
+overlap a learned span of the text, so that a token across the border is learned, as it is in
 huggingface/trl@v1.16.0:trl/trainer/sft_trainer.py, where the prompt is the common prefix of the tokens.
 """
 
