@@ -19,11 +19,15 @@ from tunesmith.report.words import LANGUAGES, inert
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from tunesmith.data.lengths import Lengths
+    from tunesmith.data.measuring import Progress
     from tunesmith.memory.answers import Question
     from tunesmith.memory.estimate import Estimate
     from tunesmith.memory.ledger import Ledger
+    from tunesmith.search import Plans
 
 __all__ = [
+    "GOALS",
     "LANGUAGES",
     "Flag",
     "Recipe",
@@ -32,17 +36,30 @@ __all__ = [
     "flags",
     "inert",
     "ledger",
+    "lengths",
     "make_recipe",
     "show",
+    "show_plans",
     "show_suggestions",
     "suggest",
     "write",
+    "write_plans",
 ]
+
+GOALS: Final = ("fastest", "cheapest", "quality")
+"""What the best plan can be best at."""
 
 TIMELINES: Final = (".html", ".svg", ".json")
 """Suffixes of a drawing of the timeline."""
 SNAPSHOTS: Final = (".pickle", ".pkl")
 """Suffixes of PyTorch's memory snapshot."""
+_SUFFIXES: Final = {
+    "timeline": TIMELINES,
+    "snapshot": SNAPSHOTS,
+    "recipe": (".yaml", ".yml"),
+    "report": (".html", ".svg"),
+}
+"""Suffixes of each kind of file that can be written."""
 
 _LOG: Final = logging.getLogger("tunesmith")
 
@@ -162,6 +179,38 @@ def ledger(recipe: Recipe | Mapping[str, Any] | str | Path) -> Ledger:
     return fitted
 
 
+def lengths(
+    path: str | Path,
+    tokenizer: str | Path,
+    *,
+    sequence_length: int = 2048,
+    template: str | Path | None = None,
+    sample: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Lengths:
+    """Return how long the examples of the data file at *path* are for *tokenizer*, a folder or a Hub id.
+
+    Chats are rendered by *template* (``alpaca``, ``alpaca_zh``, ``chatml`` or the path of a .jinja file), else by
+    the tokenizer's own. With *sample* only so many examples are tokenized, drawn by *seed*. *progress* is told how
+    many rows are read, and which share of the file that is.
+
+    Raises DataError, which names file and row, for what the user can mend, and MissingExtraError without the
+    packages. PyTorch is not needed.
+    """
+    from tunesmith.data.measuring import measure
+
+    return measure(
+        path,
+        tokenizer,
+        sequence_length=sequence_length,
+        template=template,
+        sample=sample,
+        seed=seed,
+        progress=progress,
+    )
+
+
 def make_recipe(changes: Mapping[str, Any], *, path: str | Path | None = None) -> Recipe:
     """Return the recipe of the file at *path* (``-``: standard input) with dotted *changes* made to it.
 
@@ -215,14 +264,36 @@ def _known_architecture(recipe: Recipe) -> Architecture | None:
         return None
 
 
-def check_output(path: str | Path, *, kind: Literal["timeline", "snapshot"]) -> Path:
-    """Return the place of a *kind* of file that ``write`` could write; call it before long work.
+def show_plans(plans: Plans, *, lang: str = "en", epochs: float = 1.0) -> RenderableType:
+    """Return *plans* as text for a terminal, with hours and cost of *epochs* passes over the data."""
+    from tunesmith.report.plans.terminal import answer
+
+    return answer(plans, lang=lang, passes=epochs)
+
+
+def write_plans(plans: Plans, path: str | Path, *, lang: str = "en", epochs: float = 1.0) -> Path:
+    """Write *plans* to *path*, whole or not at all, and return the place.
+
+    The suffix decides: the recipe of the first plan as .yaml, all plans on a page as .html, or their memory
+    against their speed as .svg.
+    """
+    from tunesmith.report.outputs import checked_output, write_whole
+    from tunesmith.report.plans.files import plans_text
+
+    place = checked_output(path, suffixes=(*_SUFFIXES["recipe"], *_SUFFIXES["report"]))
+    text = plans_text(plans, place.suffix.lower(), lang=lang, passes=epochs)
+    write_whole(place, lambda draft: _write_text(draft, text))
+    return place
+
+
+def check_output(path: str | Path, *, kind: Literal["timeline", "snapshot", "recipe", "report"]) -> Path:
+    """Return the place of a *kind* of file that can be written there; call it before long work.
 
     Raises OutputError for a suffix that is not one of the kind's, a folder, or where nothing may be written.
     """
     from tunesmith.report.outputs import checked_output
 
-    return checked_output(path, suffixes=TIMELINES if kind == "timeline" else SNAPSHOTS)
+    return checked_output(path, suffixes=_SUFFIXES[kind])
 
 
 def write(estimate: Estimate, path: str | Path, *, lang: str = "en") -> Path:
@@ -247,6 +318,10 @@ def write(estimate: Estimate, path: str | Path, *, lang: str = "en") -> Path:
     settings = AllocatorSettings.parse(estimate.recipe.hardware.alloc_conf or "")
     write_whole(place, lambda draft: write_snapshot(timeline, draft, settings=settings))
     return place
+
+
+def _write_text(place: Path, text: str) -> None:
+    place.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _recipe(recipe: Recipe | Mapping[str, Any] | str | Path) -> Recipe:

@@ -1,9 +1,10 @@
 """The command line: parse, call one function of api, show.
 
 options.py  what can be given, generated from the recipe's own types    screen.py  what is printed, and where
+plan.py     the command plan
 
 Answers go to standard output, everything else to standard error. Exit codes: 0 the run fits or no card was
-named, 1 it does not fit, 2 a mistake that can be mended, 130 interrupted, 141 nobody reads the output any
+named, 1 it or nothing fits, 2 a mistake that can be mended, 130 interrupted, 141 nobody reads the output any
 more, 70 an error of Tunesmith itself.
 """
 
@@ -18,6 +19,7 @@ from typing import Any, Final
 
 from tunesmith import api
 from tunesmith.cli.options import FILES, parse
+from tunesmith.cli.plan import plan
 from tunesmith.cli.screen import at_work, show, tell_error
 from tunesmith.errors import TunesmithError
 
@@ -46,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str]) -> int:
     try:
         own, changes = parse(arguments)
+        if own["command"] == "plan":
+            return FITS if plan(own) else DOES_NOT_FIT
         return _estimate(own, changes)
     except SystemExit as stop:  # argparse has said what there was to say
         return stop.code if isinstance(stop.code, int) else MISTAKE

@@ -13,12 +13,41 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from tunesmith import __version__, api
+from tunesmith.cli.plan import add_plan_options
 from tunesmith.cli.screen import COLUMNS, tell_error
 
 FILES: Final = ("timeline", "snapshot")
 """Options that name a file to write."""
 _OWN: Final = ("recipe", "json", "suggest", "explain", "folklore", *FILES, "engine", "lang")
 """Options that are no keys of a recipe."""
+_USAGES: Final = {
+    "estimate": "tunesmith estimate MODEL [flags]\n       tunesmith estimate --recipe FILE [MODEL] [flags]",
+    "plan": "tunesmith plan MODEL [--gpu NAME] [flags]",
+}
+"""The commands, and how each is called."""
+_TEXTS: Final = {
+    "en": {
+        "estimate": (
+            "what one GPU needs for a fine-tune, exactly, without a GPU",
+            "exit codes: 0 it fits, or no card is named; 1 it does not fit; 2 a mistake in what was given",
+        ),
+        "plan": (
+            "the best recipes that fit the hardware, with their memory, time and cost",
+            "exit codes: 0 something fits; 1 nothing fits; 2 a mistake in what was given",
+        ),
+    },
+    "zh": {
+        "estimate": (
+            "一张卡上的微调需要多少显存：精确，且不用 GPU",
+            "退出码：0 放得下或未指定显卡；1 放不下；2 输入有误。",
+        ),
+        "plan": (
+            "在给定硬件上放得下的最佳配方，及其显存、时间和费用",
+            "退出码：0 有放得下的；1 都放不下；2 输入有误。",
+        ),
+    },
+}
+"""What each command answers, and its exit codes."""
 _MISTAKE: Final = 2
 """The exit code that argparse has for a mistake too."""
 
@@ -33,13 +62,19 @@ class _Parser(ArgumentParser):
 
 
 def parse(arguments: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return our own options, and the keys of the recipe that were given."""
-    parser, estimate = _parsers(_language(arguments, os.environ))
+    """Return our own options with the command, and the keys of the recipe that were given."""
+    parser, commands = _parsers(_language(arguments, os.environ))
     given, unknown = parser.parse_known_args(_with_values(arguments))
-    if unknown:
-        estimate.error(f"unknown argument {unknown[0]}.{_near_miss(unknown[0], estimate)}")
     chosen: dict[str, Any] = dict(vars(given))
-    own = {name: chosen.pop(name) for name in _OWN}
+    if unknown:
+        command = commands[chosen["command"]]
+        command.error(f"unknown argument {unknown[0]}.{_near_miss(unknown[0], command)}")
+    if chosen["command"] == "plan":
+        if chosen["model"] is None:
+            commands["plan"].error("no model is named. Give MODEL: a Hub id, a folder or a config.json.")
+        return chosen, {}
+    estimate = commands["estimate"]
+    own = {name: chosen.pop(name) for name in ("command", *_OWN)}
     if own["recipe"] is None and "model" not in chosen:
         estimate.error(
             "no model is named. Give MODEL (a Hub id, a folder or a config.json) or --recipe FILE."
@@ -49,8 +84,8 @@ def parse(arguments: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     return own, chosen
 
 
-def _parsers(lang: str) -> tuple[_Parser, _Parser]:
-    """Return the whole parser, and that of ``estimate``."""
+def _parsers(lang: str) -> tuple[_Parser, Mapping[str, _Parser]]:
+    """Return the whole parser, and that of each command."""
     zh = lang == "zh"
     parser = _Parser(
         prog="tunesmith",
@@ -60,26 +95,24 @@ def _parsers(lang: str) -> tuple[_Parser, _Parser]:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"tunesmith {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    about = (
-        "一张卡上的微调需要多少显存：精确，且不用 GPU"
-        if zh
-        else "what one GPU needs for a fine-tune, exactly, without a GPU"
-    )
-    estimate = commands.add_parser(
-        "estimate",
-        help=about,
-        description=about,
-        usage="tunesmith estimate MODEL [flags]\n       tunesmith estimate --recipe FILE [MODEL] [flags]",
-        epilog="退出码：0 放得下或未指定显卡；1 放不下；2 输入有误。"
-        if zh
-        else "exit codes: 0 it fits, or no card is named; 1 it does not fit; 2 a mistake in what was given",
-        formatter_class=_wide,
-        allow_abbrev=False,
-    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
+    texts = _TEXTS["zh" if zh else "en"]
+    for command, usage in _USAGES.items():
+        about, codes = texts[command]
+        commands.add_parser(
+            command,
+            help=about,
+            description=about,
+            usage=usage,
+            epilog=codes,
+            formatter_class=_wide,
+            allow_abbrev=False,
+        )
+    estimate, plan = commands.choices["estimate"], commands.choices["plan"]
     _add_own(estimate, zh)
     _add_keys(estimate, zh)
-    return parser, estimate
+    add_plan_options(plan, zh)
+    return parser, commands.choices
 
 
 def _wide(prog: str) -> RawDescriptionHelpFormatter:
@@ -208,7 +241,7 @@ def _near_miss(unknown: str, parser: ArgumentParser) -> str:
         }
         word = difflib.get_close_matches(bare, words, n=1)
         near = [option for option in options if option.endswith(f"_{bare}")] or [words[each] for each in word]
-    return f" Did you mean {near[0]}?" if near else " See tunesmith estimate --help."
+    return f" Did you mean {near[0]}?" if near else f" See {parser.prog} --help."
 
 
 def _language(arguments: Sequence[str], environment: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, TextIO
 
 from rich.console import Console, RenderableType
@@ -49,11 +49,18 @@ def tell_error(message: str) -> None:
     sys.stderr.write("tunesmith: " + "\n".join(lines) + "\n")
 
 
+Say = Callable[[str], None]
+"""Says what is being done now."""
+
+
 @contextlib.contextmanager
-def at_work(doing: str) -> Iterator[None]:
-    """Say *doing* if it takes long, let our own warnings through, and hold back those of others."""
-    with _warnings_to(sys.stderr), waiting(doing, console_on(sys.stderr)), _chatter_held_back():
-        yield
+def at_work(doing: str) -> Iterator[Say]:
+    """Say *doing* if it takes long, let our own warnings through, and hold back those of others.
+
+    What it yields says something else from then on.
+    """
+    with _warnings_to(sys.stderr), waiting(doing, console_on(sys.stderr)) as say, _chatter_held_back():
+        yield say
 
 
 @contextlib.contextmanager
@@ -71,10 +78,10 @@ def _warnings_to(stream: TextIO) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def waiting(doing: str, console: Console) -> Iterator[None]:
-    """Show *doing* and the time it takes, on a terminal and from the second second on."""
+def waiting(doing: str, console: Console) -> Iterator[Say]:
+    """Show *doing* and the time it takes, on a terminal from the second second on; yield what says else."""
     if not console.is_interactive:
-        yield
+        yield lambda _: None
         return
     columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
     progress = Progress(
@@ -85,12 +92,12 @@ def waiting(doing: str, console: Console) -> Iterator[None]:
         redirect_stdout=False,
         redirect_stderr=False,
     )
-    progress.add_task(doing, total=None)
+    task = progress.add_task(doing, total=None)
     timer = threading.Timer(PATIENCE_SECONDS, progress.start)
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield lambda text: progress.update(task, description=api.inert(text))
     finally:
         timer.cancel()
         timer.join()

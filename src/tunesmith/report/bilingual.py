@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from tunesmith.report.markup import Markup, tag
@@ -57,6 +57,15 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     ),
 }
 """English and Chinese of every fixed word, by the name under which the script asks for it."""
+
+
+def pair(text: Callable[[str], str]) -> tuple[str, str]:
+    """Return *text* of each language.
+
+    >>> pair(lambda lang: f"in {lang}")
+    ('in en', 'in zh')
+    """
+    return text("en"), text("zh")
 
 
 def said(name: str, english: str, chinese: str, lang: str, **attributes: str) -> Markup:

@@ -30,10 +30,11 @@ _NARROWEST: Final = 9.0
 """Pixels of the narrowest phase that has events."""
 _FURTHEST: Final = 2.6
 """A card up to so many times as large as the run's reserved memory is drawn to scale."""
-_SANS: Final = (
+SANS: Final = (
     "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', 'Liberation Sans', "
     "'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', 'Noto Sans SC', sans-serif"
 )
+"""Fonts that readers have, Chinese ones last."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +86,7 @@ def timeline_svg(estimate: Estimate, course: Course, *, lang: str = "en") -> Mar
         width=WIDTH,
         height=HEIGHT,
         role="img",
-        font_family=_SANS,
+        font_family=SANS,
         font_size=12,
         class_="tunesmith",
         lang=lang,

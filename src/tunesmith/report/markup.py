@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any, Final
 
-_EMPTY: Final = frozenset({"path", "rect", "line", "circle", "meta", "img", "use"})
+_EMPTY: Final = frozenset({"path", "rect", "line", "circle", "meta", "img", "use", "br"})
 """Elements written without an end tag: HTML's void ones and SVG's leaves."""
 
 

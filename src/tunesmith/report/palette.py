@@ -33,6 +33,11 @@ COLORS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Colour of each of CATEGORIES."""
 
+METHODS: Final[Mapping[str, str]] = MappingProxyType(
+    {"full": "#d9480f", "freeze": "#8e5ee7", "lora": "#129c5c", "qlora": "#2f86d6"}
+)
+"""Colour of each method, readable on light and dark; a shape goes with it."""
+
 LIGHT: Final[Mapping[str, str]] = MappingProxyType(
     {
         "panel": "#ffffff",

@@ -1,0 +1,182 @@
+"""The command ``plan``: the best recipes that fit, and files with the first of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tunesmith import api
+from tunesmith.cli.screen import at_work, show, tell_error
+
+_SEARCHING: Final = {"en": "Searching recipes", "zh": "正在搜索配方"}
+_UNWRITTEN: Final = {"en": "nothing fits, so {} is not written.", "zh": "都放不下，未写出 {}。"}
+_MOST: Final = 1 << 24
+"""The largest count that is read: that of a recipe's sequence_length."""
+
+
+def add_plan_options(parser: ArgumentParser, zh: bool) -> None:
+    """Add what ``plan`` can be asked."""
+
+    def add(*names: str, en: str, chinese: str, **options: Any) -> None:
+        parser.add_argument(*names, help=chinese if zh else en, **options)
+
+    methods = next(flag.choices for flag in api.flags() if flag.key == "method")
+    add(
+        "model",
+        en="a Hub id, a folder, a config.json or a name of the catalogue",
+        chinese="Hub 名称、文件夹、config.json 或内置目录中的名称",
+        metavar="MODEL",
+        nargs="?",
+    )
+    add(
+        "--gpu",
+        en="the card, e.g. RTX 4090; without it, cards and clusters are ranked",
+        chinese="显卡，如 RTX 4090；不指定则给显卡和集群排名",
+        metavar="NAME",
+    )
+    add("--gpus", en="cards in each node [1]", chinese="每个节点的卡数 [1]", **_count(1))
+    add("--nodes", en="machines of the same kind [1]", chinese="同类机器的台数 [1]", **_count(1))
+    add("--method", en="this method only [any]", chinese="只用此方法 [任意]", choices=methods)
+    add(
+        "--data",
+        en="take the lengths from this file: .jsonl, .json, .csv, .parquet or .txt",
+        chinese="从此文件得到长度：.jsonl、.json、.csv、.parquet 或 .txt",
+        metavar="FILE",
+    )
+    add(
+        "--goal",
+        en="what the first plan is best at [fastest]",
+        chinese="第一个方案以何为最 [fastest]",
+        choices=api.GOALS,
+        default="fastest",
+    )
+    add(
+        "--budget",
+        en="what all epochs together may cost, e.g. 50usd",
+        chinese="所有轮次的总费用上限，如 50usd",
+        metavar="USD",
+        type=budget,
+    )
+    add("--seq", en="tokens in a sequence", chinese="序列的词元数", **_count(None))
+    add(
+        "--global-batch",
+        en="sequences in one optimizer step over all cards",
+        chinese="所有卡上一次优化器更新的序列数",
+        **_count(None),
+    )
+    add(
+        "--epochs",
+        en="passes over the data that hours and cost are told for [1]",
+        chinese="时间和费用所对应的训练轮数 [1]",
+        metavar="N",
+        type=_passes,
+        default=1.0,
+    )
+    add(
+        "--prices",
+        en="prices of cards in place of the dated table: .csv or .yaml",
+        chinese="显卡价格，替代内置的带日期价格表：.csv 或 .yaml",
+        metavar="FILE",
+    )
+    add("--top", en="how many plans are shown [5]", chinese="显示多少个方案 [5]", **_count(5))
+    add(
+        "--json",
+        en="print one JSON object and nothing else",
+        chinese="只输出一个 JSON 对象",
+        action="store_true",
+    )
+    add(
+        "-o",
+        "--output",
+        en="write the recipe of the first plan: .yaml",
+        chinese="写出第一个方案的配方：.yaml",
+        metavar="FILE",
+    )
+    add(
+        "--report",
+        en="write a page with the plans, .html, or their chart, .svg",
+        chinese="写出包含各方案的网页 .html，或其图表 .svg",
+        metavar="FILE",
+    )
+    add(
+        "--lang",
+        en="language of the text",
+        chinese="文字的语言",
+        choices=api.LANGUAGES,
+        default="zh" if zh else "en",
+    )
+
+
+def _count(default: int | None) -> dict[str, Any]:
+    return {"metavar": "N", "type": _whole, "default": default}
+
+
+def _whole(text: str) -> int:
+    """Return a count from 1 on."""
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= _MOST:
+        raise ArgumentTypeError(f"given {text[:40]!r}, expected a whole number from 1 to {_MOST:,}")
+    return int(text)
+
+
+def _passes(text: str) -> float:
+    """Return a number of passes over the data."""
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or not float(text):
+        raise ArgumentTypeError(f"given {text[:40]!r}, expected a number of passes over the data, e.g. 3")
+    return float(text)
+
+
+def budget(text: str) -> float:
+    """Return the dollars that *text* means.
+
+    >>> budget("50usd"), budget("$50"), budget("12.50")
+    (50.0, 50.0, 12.5)
+    """
+    found = re.fullmatch(
+        r"\$?([0-9]{1,12}(?:\.[0-9]{1,4})?) ?(?:usd)?", text.strip(), re.IGNORECASE | re.ASCII
+    )
+    if found is None or not float(found[1]):
+        raise ArgumentTypeError(
+            f"given {text[:40]!r}, expected US dollars. Write 50usd, $50 or 50 for fifty dollars"
+        )
+    return float(found[1])
+
+
+def plan(own: Mapping[str, Any]) -> bool:
+    """Return whether something fits, after showing the plans and writing what was asked for."""
+    lang, passes = own["lang"], own["epochs"]
+    if own["output"] is not None:
+        api.check_output(own["output"], kind="recipe")
+    if own["report"] is not None:
+        api.check_output(own["report"], kind="report")
+    with at_work(_SEARCHING[lang]) as say:
+        plans = api.plan(
+            own["model"],
+            gpu=own["gpu"],
+            gpus=own["gpus"],
+            nodes=own["nodes"],
+            method=own["method"],
+            data=own["data"],
+            goal=own["goal"],
+            budget_usd=None if own["budget"] is None else own["budget"] / passes,
+            sequence_length=own["seq"],
+            global_batch=own["global_batch"],
+            prices=own["prices"],
+            top=own["top"],
+            progress=lambda en, zh: say(zh if lang == "zh" else en),
+        )
+    if own["report"] is not None:
+        api.write_plans(plans, own["report"], lang=lang, epochs=passes)
+    if own["output"] is not None:
+        if plans.plans:
+            api.write_plans(plans, own["output"], lang=lang, epochs=passes)
+        else:
+            tell_error(_UNWRITTEN[lang].format(own["output"]))
+    if own["json"]:
+        sys.stdout.write(json.dumps(plans.to_mapping(), allow_nan=False) + "\n")
+    else:
+        show(api.show_plans(plans, lang=lang, epochs=passes))
+    return bool(plans.plans)

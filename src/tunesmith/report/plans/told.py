@@ -1,0 +1,70 @@
+"""The sentences over the plans: what was asked, whether something fits, and what is known of the lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from tunesmith.report.plans.figures import cards
+from tunesmith.report.plans.naming import Texts
+from tunesmith.report.words import Tell, inert
+from tunesmith.search import Plans
+
+_GOALS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "fastest": ("the fastest first", "最快的在前"),
+        "cheapest": ("the cheapest first", "最便宜的在前"),
+        "quality": ("the truest to full fine-tuning first", "最接近全参数微调的在前"),
+    }
+)
+
+
+def question(plans: Plans, t: Tell) -> str:
+    """Return what was asked, e.g. ``gpt2 · 1 × RTX 4090 · the fastest first``."""
+    name = inert(plans.model, 60) or t("a model given inline", "直接写入的模型")
+    card = t("on which card?", "用哪种显卡？")
+    if plans.gpu is not None:
+        card = cards(inert(plans.gpu), plans.gpus, plans.nodes, t)
+    return f"{name} · {card} · {t(*_GOALS.get(plans.goal, (inert(plans.goal),) * 2))}"
+
+
+def verdict(plans: Plans, t: Tell) -> str:
+    """Return whether something fits, and how much was weighed for it."""
+    weighed = t(
+        f"{plans.searched:,} recipes weighed in {plans.seconds:.1f} s",
+        f"{plans.seconds:.1f} 秒内权衡了 {plans.searched:,} 个配方",
+    )
+    if not plans.plans:
+        return t(f"Nothing fits: {weighed}.", f"都放不下：{weighed}。")
+    count = len(plans.plans)
+    return t(
+        f"Fits: the best {count} of {weighed}, each confirmed by a trace.",
+        f"放得下：{weighed}，以下 {count} 个最佳，均经追踪确认。",
+    )
+
+
+def lengths_lines(lengths: Mapping[str, Any]) -> list[Texts]:
+    """Return what is known of the data's lengths in both languages; nothing where no data was given."""
+    tokens, cut = lengths.get("tokens"), lengths.get("truncation")
+    if not tokens or not cut:
+        return []
+    of = {percent: f"{tokens['percentiles'][percent]:,}" for percent in ("50", "95", "100")}
+    count, kept = f"{lengths['examples']:,}", f"{cut['sequence_length']:,}"
+    error = f" ± {tokens['mean_error']:,.0f}" if tokens["mean_error"] else ""
+    mean = f"{tokens['mean']:,.0f}{error}"
+    waste, full = f"{lengths['batches']['waste']:.0%}", f"{lengths['packing']['efficiency']:.0%}"
+    lost = f"{cut['tokens_share']:.1%}"
+    return [
+        (
+            f"Data: {count} examples; median {of['50']} tokens, mean {mean}, 95 % up to {of['95']}, "
+            f"longest {of['100']}",
+            f"数据：{count} 条；词元中位数 {of['50']}，平均 {mean}，95 % 不超过 {of['95']}，最长 {of['100']}",
+        ),
+        (
+            f"At {kept} tokens: {cut['examples']:,} are cut, {lost} of all tokens lost; {waste} of a batch "
+            f"is padding; packed sequences are {full} full",
+            f"在 {kept} 词元处：截断 {cut['examples']:,} 条，丢失 {lost} 的词元；批次中 {waste} 为填充；"
+            f"拼接后填满 {full}",
+        ),
+    ]
