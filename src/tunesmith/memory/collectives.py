@@ -1,27 +1,113 @@
-"""A process group whose other ranks never answer: collectives take their memory and send nothing.
+"""One rank among many on a device without memory: a group whose other ranks never answer, and streams.
 
-PyTorch's own ``fake`` backend stands for all ranks but this one, which is rank 0. On a device without
-memory a collective has nothing to do but to return, and so has waiting for it.
+PyTorch's own ``fake`` backend stands for all ranks but this one, which is rank 0: collectives take their
+memory and send nothing. FSDP2 asks the device for streams and events; here they only say which stream an
+allocation belongs to, for the caching allocator keeps the memory of each stream apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import itertools
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
+import torch
 from torch import distributed
+from torch.distributed.fsdp._fully_shard import _fsdp_param_group
+from torch.distributed.tensor._sharding_prop import ShardingPropagator
 from torch.testing._internal.distributed.fake_pg import FakeStore
+from torch.utils._python_dispatch import _disable_current_modes
 
 from tunesmith.errors import UnsupportedError
+from tunesmith.memory.meta import replaced
+from tunesmith.recipe import Recipe
+
+
+class Event:
+    """A moment on a stream of a device that is never late."""
+
+    def __init__(self, *_: Any, **__: Any) -> None: ...
+
+    def record(self, *_: Any) -> Event:
+        """Return the event."""
+        return self
+
+    def synchronize(self) -> None:
+        """Wait for nothing."""
+
+
+class Stream:
+    """A stream of a device that runs nothing; it has a number."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def wait_stream(self, stream: Stream) -> None:
+        """Wait for nothing."""
+
+    def wait_event(self, event: Event) -> None:
+        """Wait for nothing."""
+
+    def record_event(self, event: Event | None = None) -> Event:
+        """Return an event."""
+        return event or Event()
+
+
+class Streams:
+    """What ``torch.cuda`` is to CUDA, as far as FSDP2 asks: streams, events and the current stream."""
+
+    Event = Event
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+        self._current = Stream(next(self._numbers))
+
+    @property
+    def number(self) -> int:
+        """Return the number of the stream on which memory is allocated now; 0 is the default stream."""
+        return self._current.number
+
+    def Stream(self, priority: int = 0) -> Stream:
+        """Return a new stream."""
+        return Stream(next(self._numbers))
+
+    @contextmanager
+    def stream(self, stream: Stream) -> Iterator[None]:
+        """Make *stream* the current one until the block ends."""
+        before, self._current = self._current, stream
+        try:
+            yield
+        finally:
+            self._current = before
+
+    def current_stream(self, device: Any = None) -> Stream:
+        """Return the current stream."""
+        return self._current
+
+    def current_device(self) -> int:
+        """Return the only device."""
+        return 0
+
+    def device_count(self) -> int:
+        """Return how many devices this process sees."""
+        return 1
+
+    def set_device(self, device: Any) -> None:
+        """Choose the only device."""
+
+    def is_available(self) -> bool:
+        """Return that there is a device."""
+        return True
 
 
 @contextmanager
-def process_group(world_size: int) -> Iterator[None]:
-    """Be rank 0 of *world_size* until the block ends; of one card there is no group.
+def many_cards(recipe: Recipe, streams: Streams, *patches: Iterable[tuple[Any, str, Any]]) -> Iterator[None]:
+    """Be rank 0 of as many cards as *recipe* has until the block ends, with *patches*; alone, do nothing.
 
     Raises UnsupportedError inside a program that has a process group of its own.
     """
-    if world_size == 1:
+    if recipe.hardware.world_size == 1 and recipe.sharding == "none":
         yield
         return
     if distributed.is_initialized():
@@ -29,8 +115,31 @@ def process_group(world_size: int) -> Iterator[None]:
             "many cards cannot be estimated inside a program that has called init_process_group(): there is "
             "one default group only. Run the estimate in a process of its own."
         )
-    distributed.init_process_group("fake", rank=0, world_size=world_size, store=FakeStore())
+    distributed.init_process_group("fake", rank=0, world_size=recipe.hardware.world_size, store=FakeStore())
     try:
-        yield
+        with ExitStack() as stack:
+            for owner, name, value in itertools.chain(_patches(streams), *patches):
+                stack.enter_context(replaced(owner, name, value))
+            yield
     finally:
         distributed.destroy_process_group()
+
+
+def _patches(streams: Streams) -> list[tuple[Any, str, Any]]:
+    """Return (owner, attribute, replacement): what keeps FSDP2 from taking the card for no device at all."""
+    return [
+        (torch, "meta", streams),
+        (torch.Tensor, "is_meta", property(lambda _: False)),
+        (torch.UntypedStorage, "data_ptr", lambda storage: storage._cdata),
+        (_fsdp_param_group.FSDPParamGroup, "_validate_no_meta_params", lambda _: None),
+        (ShardingPropagator, "_propagate_tensor_meta_non_cached", _without_modes),
+    ]
+
+
+_propagate = ShardingPropagator._propagate_tensor_meta_non_cached
+
+
+def _without_modes(*args: Any, **kwargs: Any) -> Any:
+    """Let DTensor ask for an operation's shapes once, as it does by tensors that never were on a card."""
+    with _disable_current_modes():
+        return _propagate(*args, **kwargs)

@@ -34,7 +34,7 @@ def cuda_behaviour(gpu: Gpu) -> Iterator[CudaFunctions]:
     with ExitStack() as stack:
         assert gpu.compute_capability is not None
         for owner, name, value in (*_patches(autocast), *flash.patches(gpu.compute_capability)):
-            stack.enter_context(_replaced(owner, name, value))
+            stack.enter_context(replaced(owner, name, value))
         stack.enter_context(functions)
         stack.enter_context(autocast)
         yield functions
@@ -222,7 +222,8 @@ def _patches(autocast: Autocast) -> list[tuple[Any, str, Any]]:
 
 
 @contextmanager
-def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Set the attribute *name* of *owner* to *value* until the block ends."""
     missing = object()
     original = getattr(owner, name, missing)
     setattr(owner, name, value)

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.distributed.tensor import DTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tunesmith.memory.meter import Meter
+from tunesmith.memory.modules import ModuleCalls
 from tunesmith.memory.timeline import Phase, Storage, Timeline
 
 Operation = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -40,14 +43,24 @@ v2.13.0: the mask before the output.
 """
 
 
+@dataclass(slots=True)
+class _Known:
+    """A storage that was seen, and which one it is; its number is -1 where it lies elsewhere."""
+
+    index: int
+    reference: weakref.ref[Any]
+    held: bool = True
+    """Whether it has memory: a storage can be resized to nothing and back."""
+
+
 class Recorder(TorchDispatchMode):
     """Records every storage of one device into a Timeline.
 
     ``run`` may run an operation in the device's stead (a device without memory cannot answer
     ``item()``); ``scratch`` names the bytes that a CUDA kernel takes inside an operation, and with a
     minus sign those it gives back before the end, OUTPUTS standing for its outputs; ``workspace_bytes`` is
-    what a cuBLAS handle takes at its first use. On a real device all three keep their defaults. A ``meter``
-    is told every operation.
+    what a cuBLAS handle takes at its first use; ``stream`` says on which stream memory is allocated now. On a
+    real device all keep their defaults. A ``meter`` is told every operation.
     """
 
     def __init__(
@@ -57,9 +70,13 @@ class Recorder(TorchDispatchMode):
         run: Operation | None = None,
         scratch: Callable[[str, tuple[Any, ...]], Iterable[int]] | None = None,
         workspace_bytes: int = 0,
+        stream: Callable[[], int] = lambda: 0,
         meter: Meter | None = None,
     ) -> None:
         super().__init__()
+        self._stream = stream
+        self._streams: list[int] = []
+        self._forced: str | None = None
         self._meter = meter
         self.paused = False
         """Whether what happens now happens elsewhere than on the device."""
@@ -71,9 +88,9 @@ class Recorder(TorchDispatchMode):
         self._operation: list[str] = []
         self._events: list[int] = []
         self._phases: list[Phase] = []
-        self._live: dict[int, tuple[int, weakref.ref[Any]]] = {}
+        self._live: dict[int, _Known] = {}
         self._threads_with_workspace: set[str] = set()
-        self._calls = _ModuleCalls(entered=self._call_entered, left=self._call_left)
+        self._calls = ModuleCalls(entered=self._call_entered, left=self._call_left)
         self._call_start = 0
         self._module_of_node: dict[int, str] = {}
         self._head: tuple[str, ...] = ()
@@ -113,15 +130,50 @@ class Recorder(TorchDispatchMode):
     def label(self, tensors: Iterable[torch.Tensor], category: str) -> None:
         """Say what the storages of *tensors* are; the category holds for their whole life."""
         for tensor in tensors:
-            known = self._live.get(tensor.untyped_storage()._cdata)
-            if known is not None:
-                self._category[known[0]] = category
+            known = self._live.get(getattr(tensor, "_local_tensor", tensor).untyped_storage()._cdata)
+            if known is not None and known.index >= 0:
+                self._category[known.index] = category
+
+    @contextmanager
+    def category(self, name: str) -> Iterator[None]:
+        """Say what all storages are that are born until the block ends."""
+        before, self._forced = self._forced, name
+        try:
+            yield
+        finally:
+            self._forced = before
+
+    def elsewhere(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Say that *tensors*, though of the device's type, do not lie on the device."""
+        for tensor in tensors:
+            self._know(tensor.untyped_storage(), -1)
+
+    def resized(self, storage: torch.UntypedStorage) -> None:
+        """Say that *storage* has another size: its memory is given back, and taken anew unless it is 0."""
+        known = self._live.get(storage._cdata)
+        category = "temporaries"
+        if known is not None and known.reference() is storage:
+            if known.index < 0 or self.paused:
+                return
+            category = self._category[known.index]
+            if known.held:
+                self._events.append(-known.index - 1)
+            known.held = False
+        if storage.nbytes() == 0 or self.paused:
+            return
+        index = self._born(storage.nbytes(), self._forced or category, self._locate()[0], "resize_")
+        if known is None:
+            self._know(storage, index)
+        else:
+            known.index, known.held = index, True
 
     def timeline(self) -> Timeline:
         """Return what was recorded so far."""
-        columns = zip(self._bytes, self._category, self._module, self._operation, strict=True)
+        columns = zip(self._bytes, self._category, self._module, self._operation, self._streams, strict=True)
         return Timeline(
-            storages=tuple(Storage(bytes=b, category=c, module=m, operation=o) for b, c, m, o in columns),
+            storages=tuple(
+                Storage(bytes=b, category=c, module=m, operation=o, stream=s) for b, c, m, o, s in columns
+            ),
             events=tuple(self._events),
             phases=tuple(self._phases),
         )
@@ -135,9 +187,13 @@ class Recorder(TorchDispatchMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
+        if DTensor in types:  # it takes itself apart, and comes back with what lies on this device
+            return NotImplemented
         name = func._schema.name
         if self.paused:
-            return self._run(func, args, kwargs or {}) if self._run else func(*args, **(kwargs or {}))
+            result = self._run(func, args, kwargs or {}) if self._run else func(*args, **(kwargs or {}))
+            self._see(result, name, "", args)
+            return result
         module, backward = self._locate()
         script = tuple(self._scratch(name, args)) if self._scratch is not None else ()
         made = script.index(OUTPUTS) if OUTPUTS in script else -1
@@ -209,20 +265,26 @@ class Recorder(TorchDispatchMode):
         if tensor.device.type != self._device_type:
             return
         storage = tensor.untyped_storage()
-        key = storage._cdata
-        known = self._live.get(key)
-        if known is not None and known[1]() is storage:
+        known = self._live.get(storage._cdata)
+        if known is not None and known.reference() is storage:
             return
         count = storage.nbytes()
-        if count == 0:
+        if count == 0 or self.paused:
+            if self.paused:
+                self._know(storage, -1)
             return
-        index = self._born(count, self._category_at_birth(tensor, name, module, args), module, name)
+        category = self._forced or self._category_at_birth(tensor, name, module, args)
+        self._know(storage, self._born(count, category, module, name))
+
+    def _know(self, storage: torch.UntypedStorage, index: int) -> None:
+        key = storage._cdata
 
         def released(_: Any) -> None:
-            self._live.pop(key, None)
-            self._events.append(-index - 1)
+            known = self._live.pop(key)
+            if known.index >= 0 and known.held:
+                self._events.append(-known.index - 1)
 
-        self._live[key] = (index, weakref.ref(storage, released))
+        self._live[key] = _Known(index, weakref.ref(storage, released))
 
     def _category_at_birth(self, tensor: torch.Tensor, name: str, module: str, args: tuple[Any, ...]) -> str:
         if name == "aten::_to_copy" and self._calls.depth and isinstance(args[0], nn.Parameter):
@@ -239,6 +301,7 @@ class Recorder(TorchDispatchMode):
         self._category.append(category)
         self._module.append(module)
         self._operation.append(operation)
+        self._streams.append(self._stream())
         self._events.append(index + 1)
         return index
 
@@ -253,48 +316,9 @@ class Recorder(TorchDispatchMode):
         self._call_start = len(self._bytes)
 
     def _call_left(self) -> None:
-        for index, _ in list(self._live.values()):
-            if index >= self._call_start and self._category[index] == "temporaries":
-                self._category[index] = "activations"
-
-
-class _ModuleCalls:
-    """The stack of module calls in progress, through torch's global forward hooks."""
-
-    def __init__(self, *, entered: Callable[[], None], left: Callable[[], None]) -> None:
-        self.names: dict[int, str] = {}
-        self._stack: list[int] = []
-        self._entered, self._left = entered, left
-        self._handles: list[Any] = []
-
-    @property
-    def depth(self) -> int:
-        return len(self._stack)
-
-    def current(self) -> str:
-        return self.names.get(self._stack[-1], "")
-
-    def watch(self) -> None:
-        self._handles = [
-            register_module_forward_pre_hook(self._enter),
-            register_module_forward_hook(self._leave, always_call=True),
-        ]
-
-    def unwatch(self) -> None:
-        for handle in self._handles:
-            handle.remove()
-
-    def _enter(self, module: nn.Module, _: Any) -> None:
-        if not self._stack:
-            self._entered()
-        self._stack.append(id(module))
-
-    def _leave(self, module: nn.Module, _: Any, __: Any) -> None:
-        # A recomputation that stops early leaves its inner modules by an exception.
-        while self._stack and self._stack.pop() != id(module):
-            pass
-        if not self._stack:
-            self._left()
+        for known in list(self._live.values()):
+            if known.index >= self._call_start and self._category[known.index] == "temporaries":
+                self._category[known.index] = "activations"
 
 
 def _caller() -> str:

@@ -13,8 +13,9 @@ from tunesmith.architecture import Architecture
 from tunesmith.errors import TunesmithError, UnsupportedError
 from tunesmith.hardware import Gpu
 from tunesmith.memory import loading, step
-from tunesmith.memory.collectives import process_group
+from tunesmith.memory.collectives import Streams, many_cards
 from tunesmith.memory.estimate import Traced
+from tunesmith.memory.labels import Labels, communication
 from tunesmith.memory.meta import cuda_behaviour, run_on_meta
 from tunesmith.memory.meter import Meter
 from tunesmith.memory.recorder import Recorder
@@ -39,20 +40,23 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
         model = loading.build(architecture, recipe)
     head, parameters = model.get_output_embeddings(), sum(p.numel() for p in model.parameters())
     device = torch.device("meta")
-    meter = Meter(device.type)
+    meter, streams = Meter(device.type), Streams()
     recorder = Recorder(
         device,
         run=run_on_meta,
         scratch=Scratch(gpu),
         workspace_bytes=gpu.cublas_workspace_bytes(torch.__version__),
+        stream=lambda: streams.number,
         meter=meter,
     )
-    labels = _Labels(recorder)
+    labels = Labels(recorder)
     named: nn.Module = model
     recorder.paused = not step.loads_on_card(recipe)
+    if recorder.paused:
+        recorder.elsewhere([*model.parameters(), *model.buffers()])
     with (
         _what_fails_is_unsupported(architecture),
-        process_group(recipe.hardware.world_size),
+        many_cards(recipe, streams, communication(recorder)),
         cuda_behaviour(gpu) as functions,
         meter.counting(),
         recorder,
@@ -120,57 +124,3 @@ def _assumptions(architecture: Architecture, kernels: set[str], recipe: Recipe, 
     if recipe.optim.startswith("paged_"):
         said.append("Paged optimizer states lie in managed memory, which PyTorch's counters do not see.")
     return said
-
-
-class _Labels:
-    """Tells the recorder what the storages are that a run holds: weights, states, gradients."""
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-        self._hooked = False
-
-    def of(self, moment: step.Run) -> None:
-        """Label what is alive at *moment*."""
-        if moment.moment in ("load", "prepare_kbit", "adapters"):
-            self._weights(moment.model)
-        if moment.optimizer is None:
-            return
-        if not self._hooked:
-            self._hooked = True
-            self._gradients(moment.model)
-        if moment.moment.endswith(".step"):
-            self._recorder.label(_tensors(list(moment.optimizer.state.values())), "optimizer states")
-
-    def _weights(self, model: nn.Module) -> None:
-        for parameter in model.parameters():
-            adapter = parameter.requires_grad and hasattr(model, "peft_config")
-            self._recorder.label([parameter], "adapter weights" if adapter else "weights")
-            scales = getattr(parameter, "SCB", None)
-            if isinstance(scales, torch.Tensor):
-                self._recorder.label([scales], "quantization constants")
-            state = getattr(parameter, "quant_state", None)
-            if state is not None:
-                self._recorder.label(_tensors(vars(state)), "quantization constants")
-                if state.state2 is not None:
-                    self._recorder.label(_tensors(vars(state.state2)), "quantization constants")
-        self._recorder.label(model.buffers(), "buffers")
-
-    def _gradients(self, model: nn.Module) -> None:
-        for parameter in model.parameters():
-            if parameter.requires_grad:
-                parameter.register_post_accumulate_grad_hook(self._gradient_born)
-
-    def _gradient_born(self, parameter: torch.Tensor) -> None:
-        assert parameter.grad is not None
-        self._recorder.label([parameter.grad], "gradients")
-
-
-def _tensors(tree: object) -> list[torch.Tensor]:
-    """Return the tensors in nested mappings and sequences."""
-    if isinstance(tree, torch.Tensor):
-        return [tree]
-    if isinstance(tree, dict):
-        return [tensor for value in tree.values() for tensor in _tensors(value)]
-    if isinstance(tree, (list, tuple)):
-        return [tensor for value in tree for tensor in _tensors(value)]
-    return []

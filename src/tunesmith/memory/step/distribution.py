@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
@@ -21,6 +22,8 @@ class Distribution:
 
     loads_on_card: ClassVar[bool] = True
     """Whether the whole model lies on the card before it is sharded; else ``shard`` puts it there."""
+    autocasts: ClassVar[bool] = True
+    """Whether mixed precision is autocast's; else the weights are cast as they are gathered."""
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         self.recipe, self.device = recipe, device
@@ -37,6 +40,11 @@ class Distribution:
     def prepare(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
         """Return the optimizer that steps in place of *optimizer*."""
         return optimizer
+
+    @contextmanager
+    def micro_batch(self, *, last: bool) -> Iterator[None]:
+        """Run one micro-batch, the *last* before the optimizer steps or one whose gradients only add up."""
+        yield
 
     def backward(self, loss: torch.Tensor) -> None:
         """Run the backward pass of one micro-batch."""

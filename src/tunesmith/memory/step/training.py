@@ -51,10 +51,11 @@ class Loop:
         for step in range(1, STEPS + 1):
             for micro in range(1, recipe.gradient_accumulation_steps + 1):
                 tag = f"step{step}.{micro}" if recipe.gradient_accumulation_steps > 1 else f"step{step}"
-                batch = self.batch()
-                loss = self.loss(batch)
-                yield f"{tag}.forward"
-                self.backward(loss)
+                with self.cards.micro_batch(last=micro == recipe.gradient_accumulation_steps):
+                    batch = self.batch()
+                    loss = self.loss(batch)
+                    yield f"{tag}.forward"
+                    self.backward(loss)
                 del loss
                 yield f"{tag}.backward"
             if recipe.max_grad_norm:
@@ -78,7 +79,7 @@ class Loop:
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """Return the loss of one micro-batch, its graph attached."""
-        with _autocast(self.recipe, self.device):
+        with _autocast(self.recipe, self.device) if self.cards.autocasts else nullcontext():
             outputs = self.model(**batch, **self.loss_arguments)
         if _keeps_outputs(self.recipe):
             self.outputs = outputs
@@ -115,7 +116,7 @@ class Trainer(Loop):
         self, model: nn.Module, recipe: Recipe, device: torch.device, cards: Distribution | None = None
     ) -> None:
         super().__init__(model, recipe, device, cards)
-        if recipe.precision.autocast is not None:
+        if recipe.precision.autocast is not None and self.cards.autocasts:
             self.forward = convert_outputs_to_fp32(_autocast(recipe, device)(model))
         self.counts_items = _accepts_loss_arguments(model)
 
@@ -130,9 +131,12 @@ class Trainer(Loop):
                 if micro == 1:
                     yield f"step{step}.begin"
                 tag = f"step{step}.{micro}" if accumulation > 1 else f"step{step}"
-                loss = self.loss_of(batch, items)
-                yield f"{tag}.forward"
-                self.backward(loss / 1)  # Accelerator.backward() divides by its own accumulation steps, one
+                with self.cards.micro_batch(last=micro == accumulation):
+                    loss = self.loss_of(batch, items)
+                    yield f"{tag}.forward"
+                    self.backward(
+                        loss / 1
+                    )  # Accelerator.backward() divides by its own accumulation steps, one
                 step_loss = loss.detach()
                 del loss
                 if not (bool(torch.isnan(step_loss)) or bool(torch.isinf(step_loss))):

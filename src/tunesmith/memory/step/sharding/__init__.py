@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from tunesmith.errors import UnsupportedError
 from tunesmith.memory.step.distribution import Distribution
+from tunesmith.memory.step.sharding.fsdp import Fsdp, QuantizedFsdp
 from tunesmith.recipe import Recipe
+from tunesmith.recipe.names import FSDP
 
 __all__ = ["distribution_of"]
 
@@ -14,8 +16,10 @@ def distribution_of(recipe: Recipe) -> type[Distribution]:
 
     Raises UnsupportedError where what those cards do is not reproduced yet.
     """
-    if recipe.hardware.world_size == 1 and recipe.sharding == "none":
+    if recipe.hardware.world_size == 1 and recipe.sharding in ("none", "ddp"):
         return Distribution
+    if recipe.sharding in FSDP:
+        return Fsdp if recipe.quantization is None else QuantizedFsdp
     raise UnsupportedError(
         f"sharding {recipe.sharding} over {recipe.hardware.world_size} cards is not estimated yet. "
         "Set sharding: none, hardware.gpus: 1 and hardware.nodes: 1."

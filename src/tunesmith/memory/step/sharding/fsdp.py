@@ -1,0 +1,120 @@
+"""FSDP2 as accelerate sets it up: every layer, the embedding and the head are sharded, and gathered in turn.
+
+What shards is PyTorch's own ``fully_shard``, called by accelerate's own ``fsdp2_prepare_model``
+(huggingface/accelerate@v1.15.0:src/accelerate/utils/fsdp_utils.py), with what transformers' Trainer and
+``accelerate launch`` set: layers are wrapped by their class, weights that learn become float32 under mixed
+precision, and the checkpoint reaches the cards one parameter at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from accelerate.utils import fsdp_utils
+from accelerate.utils.dataclasses import FullyShardedDataParallelPlugin
+from torch import nn
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+
+from tunesmith.memory.step.distribution import Distribution
+from tunesmith.recipe import Recipe
+
+MIXED = {"bfloat16": "bf16", "float16": "fp16", None: "no"}
+"""accelerate's names of mixed precision."""
+
+
+class Fsdp(Distribution):
+    """FSDP2: parameters, gradients and optimizer states in shards, a layer's parameters gathered to be used."""
+
+    loads_on_card = False
+    autocasts = False
+    _model: Any = None
+
+    def shard(self, model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+        """Shard *model*, and load it where it is not on the card yet."""
+        accelerator = _accelerator(self.recipe, self.device)
+        buffers = list(_plain_buffers(model))
+        self._model = fsdp_utils.fsdp2_prepare_model(accelerator, model)
+        yield "prepared", self._model
+        fsdp_utils.fsdp2_load_full_state_dict(
+            accelerator, self._model, {}, cpu_offload=_offloads(self.recipe)
+        )
+        for owner, name in buffers:
+            owner.register_buffer(
+                name, torch.empty_like(getattr(owner, name), device=self.device), persistent=False
+            )
+        if hasattr(self._model, "tie_weights"):  # loading broke the tie
+            self._model.tie_weights()
+        yield "load", self._model
+
+    @contextmanager
+    def micro_batch(self, *, last: bool) -> Iterator[None]:
+        """Keep whole gradients on every card until the *last* micro-batch: Accelerator.no_sync()."""
+        self._model.set_requires_gradient_sync(last)
+        try:
+            yield
+        finally:
+            self._model.set_requires_gradient_sync(True)
+
+
+class QuantizedFsdp(Fsdp):
+    """FSDP2 over quantised weights, which bitsandbytes makes on the card before anything is sharded."""
+
+    loads_on_card = True
+
+    def shard(self, model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+        """Shard *model* where it lies."""
+        self._model = fsdp_utils.fsdp2_prepare_model(_accelerator(self.recipe, self.device), model)
+        yield "shard", self._model
+
+
+def _accelerator(recipe: Recipe, device: torch.device) -> Any:
+    """Return what fsdp2_prepare_model() reads of an Accelerator.
+
+    The process is not the main one: those hold no weights, and take the same memory on the card.
+    """
+    mixed = MIXED[recipe.precision.autocast]
+    plugin = FullyShardedDataParallelPlugin(
+        fsdp_version=2,
+        auto_wrap_policy="TRANSFORMER_BASED_WRAP",
+        reshard_after_forward=recipe.sharding != "fsdp_grad_op",
+        cpu_offload=_offloads(recipe),
+        state_dict_type="SHARDED_STATE_DICT",
+        activation_checkpointing=False,
+        cpu_ram_efficient_loading=None,
+    )
+    if mixed != "no":
+        plugin.set_mixed_precision(mixed)
+    mesh = _mesh(recipe, device)
+    return SimpleNamespace(
+        state=SimpleNamespace(fsdp_plugin=plugin),
+        mixed_precision=mixed,
+        is_main_process=False,
+        device=device,
+        torch_device_mesh=mesh,
+        parallelism_config=SimpleNamespace(fsdp_dim_names=mesh.mesh_dim_names),
+    )
+
+
+def _mesh(recipe: Recipe, device: torch.device) -> DeviceMesh:
+    """Return the cards in a row, or for hybrid sharding in one row a node."""
+    hardware = recipe.hardware
+    if recipe.sharding == "fsdp_hybrid":
+        shape, names = (hardware.nodes, hardware.gpus), ("dp_replicate", "dp_shard_cp")
+        return init_device_mesh(device.type, shape, mesh_dim_names=names)
+    return init_device_mesh(device.type, (hardware.world_size,), mesh_dim_names=("dp_shard_cp",))
+
+
+def _offloads(recipe: Recipe) -> bool:
+    return recipe.offload.parameters == "cpu"
+
+
+def _plain_buffers(model: nn.Module) -> Iterator[tuple[nn.Module, str]]:
+    """Yield the module and name of each buffer that no checkpoint holds, and loading does not bring."""
+    for module in model.modules():
+        for name in module._non_persistent_buffers_set:
+            if getattr(module, name) is not None:
+                yield module, name
