@@ -1,0 +1,148 @@
+"""transformers' TrainingArguments, which TRL, LLaMA-Factory and ms-swift extend and Axolotl fills: both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tunesmith.recipe import Recipe
+from tunesmith.recipe.names import OPTIMIZERS
+from tunesmith.trainers.reading import Reading
+from tunesmith.trainers.result import Said
+
+TRAINING_ARGUMENTS: Final[Mapping[str, Any]] = {
+    "per_device_train_batch_size": 8,
+    "gradient_accumulation_steps": 1,
+    "optim": "adamw_torch_fused",
+    "max_grad_norm": 1.0,
+    "learning_rate": 5e-5,
+    "num_train_epochs": 3.0,
+    "lr_scheduler_type": "linear",
+    "warmup_steps": 0,
+    "weight_decay": 0.0,
+    "seed": 42,
+    "save_steps": 500,
+    "eval_steps": None,
+    "eval_strategy": "no",
+    "save_strategy": "steps",
+    "bf16": False,
+    "fp16": False,
+    "gradient_checkpointing": False,
+    "gradient_checkpointing_kwargs": None,
+    "use_liger_kernel": False,
+    "deepspeed": None,
+    "fsdp": None,
+    "fsdp_config": None,
+}
+"""Defaults of huggingface/transformers@v5.23.0:src/transformers/training_args.py; ``optim`` with torch >= 2.8."""
+
+STEP: Final[Mapping[str, str]] = {
+    "per_device_train_batch_size": "per_device_train_batch_size",
+    "gradient_accumulation_steps": "gradient_accumulation_steps",
+    "max_grad_norm": "max_grad_norm",
+    "optim": "optim",
+}
+"""Their names of one step's choices, to the recipe's."""
+
+TRAINING: Final[Mapping[str, str]] = {
+    "learning_rate": "training.learning_rate",
+    "num_train_epochs": "training.num_train_epochs",
+    "lr_scheduler_type": "training.lr_scheduler_type",
+    "weight_decay": "training.weight_decay",
+    "seed": "training.seed",
+}
+"""Their names of the choices that no memory depends on, to the recipe's."""
+
+MEMORY: Final[Mapping[str, str]] = {
+    "activation_offloading": "what it keeps in the host's memory is not estimated. Set it to false.",
+    "optim_target_modules": "it projects the gradients of the modules it names. Remove it.",
+    "torch_compile": "a compiled model keeps other tensors. Set it to false.",
+    "parallelism_config": "tensor and context parallelism are not estimated. Remove it.",
+    "auto_find_batch_size": "the batch is then whatever fits. Set it to false.",
+}
+"""Arguments that change memory and that a recipe cannot say, with the reason."""
+
+LIGER: Final = Said(
+    "Liger's Triton kernels cannot be run without a card; TRL's fused LM head stands in for its loss. Liger "
+    "saves in norms and activations too, so the run needs no more than this",
+    "没有显卡就无法运行 Liger 的 Triton 内核；其损失函数以 TRL 的融合 LM head 代替。Liger 在归一化与激活上也省显存，"
+    "因此实际运行不会需要更多",
+)
+
+DEFAULT_TARGETS: Final = Said(
+    "the file names no modules, so PEFT takes its own for the model's type, which for Llama, Mistral, Qwen and "
+    "Gemma are q_proj and v_proj (huggingface/peft@v0.21.2:src/peft/utils/constants.py)",
+    "文件没有指定模块，PEFT 按模型类型选取；Llama、Mistral、Qwen 与 Gemma 为 q_proj 与 v_proj"
+    "（huggingface/peft@v0.21.2:src/peft/utils/constants.py）",
+)
+
+
+def read_step(reading: Reading) -> None:
+    """Set batch, accumulation, clipping and optimizer, and refuse what no recipe can say."""
+    for name, key in STEP.items():
+        reading.copy(name, key)
+    reading.refuse_all(MEMORY)
+    if reading.boolean("use_liger_kernel"):
+        reading.assume("loss", "chunked", LIGER)
+
+
+def read_training(reading: Reading, warmup: str = "warmup_steps") -> None:
+    """Set the learning rate and what belongs to it; *warmup* names what may be a share of the steps."""
+    for name, key in TRAINING.items():
+        reading.copy(name, key)
+    share = reading.get(warmup)
+    if isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share < 1:
+        reading.set("training.warmup_ratio", float(share), warmup)
+    if reading.get("save_strategy") == "steps" and isinstance(reading.get("save_steps"), int):
+        reading.copy("save_steps", "training.save_steps")
+    if reading.get("eval_strategy") == "steps" and isinstance(reading.get("eval_steps"), int):
+        reading.copy("eval_steps", "training.eval_steps")
+
+
+def read_checkpointing(reading: Reading) -> None:
+    """Set gradient checkpointing and its arguments, as transformers' own keys give them."""
+    reading.set("gradient_checkpointing", reading.boolean("gradient_checkpointing"), "gradient_checkpointing")
+    if reading.stated("gradient_checkpointing_kwargs"):
+        reading.copy("gradient_checkpointing_kwargs", "gradient_checkpointing_kwargs")
+
+
+def read_autocast(reading: Reading) -> str | None:
+    """Set and return the type of autocast, which ``bf16`` or ``fp16`` switches on."""
+    autocast = "bfloat16" if reading.boolean("bf16") else "float16" if reading.boolean("fp16") else None
+    reading.set("precision.autocast", autocast, *(("bf16",) if autocast == "bfloat16" else ("fp16", "bf16")))
+    return autocast
+
+
+def step_arguments(recipe: Recipe) -> dict[str, Any]:
+    """Return batch, accumulation, clipping and optimizer under their names."""
+    out = {name: getattr(recipe, key) for name, key in STEP.items()}
+    out["max_grad_norm"] = recipe.max_grad_norm or 0.0
+    assert out["optim"] in OPTIMIZERS
+    return out
+
+
+def training_arguments(recipe: Recipe, warmup: str = "warmup_steps") -> dict[str, Any]:
+    """Return the learning rate and what belongs to it under their names; nothing where nothing is said."""
+    training = recipe.training
+    if training is None:
+        return {}
+    out = {name: getattr(training, key.partition(".")[2]) for name, key in TRAINING.items()}
+    out[warmup] = training.warmup_ratio
+    out |= {"save_strategy": "steps", "save_steps": training.save_steps}
+    if training.eval_steps is not None:
+        out |= {"eval_strategy": "steps", "eval_steps": training.eval_steps}
+    return out
+
+
+def precision_arguments(recipe: Recipe) -> dict[str, bool]:
+    """Return ``bf16`` and ``fp16``, both said."""
+    autocast = recipe.precision.autocast
+    return {"bf16": autocast == "bfloat16", "fp16": autocast == "float16"}
+
+
+def checkpointing_arguments(recipe: Recipe) -> dict[str, Any]:
+    """Return gradient checkpointing and its arguments under their names."""
+    if not recipe.gradient_checkpointing:
+        return {"gradient_checkpointing": False}
+    kwargs = dict(recipe.gradient_checkpointing_kwargs)
+    return {"gradient_checkpointing": True, "gradient_checkpointing_kwargs": kwargs}
