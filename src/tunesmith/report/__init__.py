@@ -12,5 +12,6 @@ chart.py     the picture                               margins.py   its phases a
 page.py      the page around it, page.js, page.css     headline.py  the sentences over both
 tables.py    its tables                                bilingual.py its words, both languages in one element
 palette.py   the colours                               markup.py    escaping by construction
-document.py  a page in one file                        plans/       the answer to a search
+document.py  a page in one file                        naming.py    a recipe in few words
+plans/       the answer to a search
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tunesmith.memory.estimate import Estimate
+from tunesmith.report.naming import choices
 from tunesmith.report.words import Tell, inert
 from tunesmith.units import gib, parameters, readable
 
@@ -22,6 +23,9 @@ def run_line(estimate: Estimate, t: Tell) -> str:
             f"{trained} of {parameters(estimate.parameters)} parameters trained",
             f"训练 {trained} 参数（模型 {parameters(estimate.parameters)}）",
         ),
+    ]
+    pieces += [
+        t(*text) for topic, text in choices(recipe).items() if topic in ("sharding", "offload") and text[0]
     ]
     if recipe.gradient_checkpointing:
         pieces.append(t("gradient checkpointing", "梯度检查点"))
@@ -45,6 +49,13 @@ def verdict(estimate: Estimate, t: Tell) -> str:
 
 
 def card_name(estimate: Estimate) -> str:
-    """Return the card and its memory as PyTorch sees it, e.g. ``A100-80GB (79.25 GiB)``."""
+    """Return the card and what PyTorch sees of it, e.g. ``A100-80GB (79.25 GiB)``; of several, of each."""
     assert estimate.gpu is not None
-    return f"{estimate.gpu.name} ({gib(estimate.gpu.memory_bytes)})"
+    name, hardware = estimate.gpu.name, estimate.recipe.hardware
+    if hardware.world_size > 1:
+        name = (
+            f"{hardware.nodes} × {hardware.gpus} × {name}"
+            if hardware.nodes > 1
+            else f"{hardware.gpus} × {name}"
+        )
+    return f"{name} ({gib(estimate.gpu.memory_bytes)})"

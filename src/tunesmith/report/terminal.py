@@ -18,6 +18,7 @@ from tunesmith.memory.allocator import PhaseMemory
 from tunesmith.memory.estimate import Estimate
 from tunesmith.report import peak
 from tunesmith.report.assumptions import sentence
+from tunesmith.report.naming import cards, choices
 from tunesmith.report.words import Tell, category_name, inert, phase_name, tell
 from tunesmith.units import GIB, gib, parameters
 
@@ -52,6 +53,8 @@ def answer(estimate: Estimate, *, lang: str = "en") -> Group:
     groups = peak.alive_at_peak(estimate)
     if groups:
         blocks += ["", _alive(groups, lang, t)]
+    if estimate.host:
+        blocks += ["", _host(estimate, lang, t)]
     blocks += ["", _phases(estimate, lang, t), "", _small_print(estimate, lang, t)]
     return Group(*blocks)
 
@@ -91,9 +94,13 @@ def _headline(estimate: Estimate, t: Tell) -> Text:
         line.append(t("\nNeeds ", "\n需要 "))
         line.append(gib(process))
         return line.append(t("; no card is named (--gpu NAME).", "；未指定显卡（--gpu 名称）。"))
-    line.append(f" · {gpu.name}\n")
+    hardware = recipe.hardware
+    many = hardware.world_size > 1
+    line.append(f" · {cards(gpu.name, hardware.gpus, hardware.nodes, t) if many else gpu.name}\n")
     if estimate.fits:
         line.append(t("Fits", "放得下"), style="bold green")
+        if many:
+            line.append(t(" on each card", "（每张卡）"), style="green")
         rest = (
             f": {gib(process)} of {gib(gpu.memory_bytes)}, {gib(margin)} to spare.",
             f"：{gib(gpu.memory_bytes)} 中需要 {gib(process)}，余 {gib(margin)}。",
@@ -115,7 +122,8 @@ def _headline(estimate: Estimate, t: Tell) -> Text:
 def _run(estimate: Estimate, t: Tell) -> Text:
     """Return the choices that decide, in one line or two."""
     recipe = estimate.recipe
-    said = []
+    told = choices(recipe)
+    said = [t(*told[topic]) for topic in ("sharding", "offload") if told[topic][0]]
     if recipe.adapter is not None:
         rank = f" r {recipe.adapter.r}" if recipe.adapter.r is not None else ""
         said.append(f"{recipe.adapter.peft_type}{rank}")
@@ -150,7 +158,10 @@ def _table(*titles: str, right: Sequence[int] = ()) -> Table:
 
 def _parts(estimate: Estimate, lang: str, t: Tell) -> Table:
     """Return the sum from the parts up to the process, and what the card has."""
-    table = _table(t("at the peak", "峰值时"), "GiB", t("bytes", "字节"), "%", "", right=(1, 2, 3))
+    title = t("at the peak", "峰值时")
+    if estimate.recipe.hardware.world_size > 1:
+        title = t("at the peak of a card", "每卡峰值时")
+    table = _table(title, "GiB", t("bytes", "字节"), "%", "", right=(1, 2, 3))
     totals = estimate.peak
     for category, count in estimate.parts.items():
         share = count / totals.allocated_bytes
@@ -176,6 +187,31 @@ def _parts(estimate: Estimate, lang: str, t: Tell) -> Table:
     for name, count, meaning in rows:
         style = "" if name.startswith("+") else "bold"
         table.add_row(Text(name, style=style), *_figures(count), "", Text(meaning, style="dim"))
+    return table
+
+
+def _host(estimate: Estimate, lang: str, t: Tell) -> Table:
+    """Return what lies outside the cards, for one card and for all cards of a node."""
+    gpus = estimate.recipe.hardware.gpus
+    table = _table(
+        t("outside the card", "卡外"),
+        t("GiB a card", "每卡 GiB"),
+        t("GiB a node", "每节点 GiB"),
+        t("where", "位置"),
+        right=(1, 2),
+    )
+    places = {True: t("host memory, pinned", "锁页主机内存"), False: t("host memory", "主机内存")}
+    for block in estimate.host:
+        table.add_row(
+            inert(category_name(block.what, lang)),
+            f"{block.bytes / GIB:,.3f}",
+            f"{gpus * block.bytes / GIB:,.3f}",
+            places[block.pinned] if block.place == "cpu" else inert(block.place).replace("nvme", "NVMe"),
+        )
+    table.add_section()
+    total = estimate.host_bytes
+    row = (t("host memory", "主机内存"), f"{total / gpus / GIB:,.3f}", f"{total / GIB:,.3f}", "")
+    table.add_row(*row, style="bold")
     return table
 
 

@@ -58,12 +58,6 @@ def sequences(recipe: Recipe) -> int:
     )
 
 
-def cards(gpu: str, gpus: int, nodes: int, t: Tell) -> str:
-    """Return a cluster in words, e.g. ``2 nodes of 8 × H100-80GB``."""
-    one = f"{gpus} × {gpu}"
-    return one if nodes == 1 else t(f"{nodes} nodes of {one}", f"{nodes} 个节点，各 {one}")
-
-
 def epochs(passes: float, t: Tell) -> str:
     """Return how many passes over the data are meant."""
     return t("one epoch", "一轮") if passes == 1 else t(f"{passes:g} epochs", f"{passes:g} 轮")

@@ -10,9 +10,9 @@ from typing import Final
 from tunesmith.recipe import Recipe
 from tunesmith.report.bilingual import pair, said
 from tunesmith.report.markup import Markup, clipped, number, tag, width
+from tunesmith.report.naming import Texts, differing, method_name, named, shared
 from tunesmith.report.palette import METHODS
 from tunesmith.report.plans.figures import span
-from tunesmith.report.plans.naming import Texts, differing, method_name, named, shared
 from tunesmith.report.plans.scale import Scale
 from tunesmith.search import Point
 from tunesmith.units import gib

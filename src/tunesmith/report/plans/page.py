@@ -15,10 +15,10 @@ from tunesmith.report.assumptions import sentence
 from tunesmith.report.bilingual import pair, said
 from tunesmith.report.document import document, languages, resource
 from tunesmith.report.markup import Markup, joined, tag
+from tunesmith.report.naming import cards, differing, in_common, method_name, named, shared
 from tunesmith.report.palette import METHODS
 from tunesmith.report.plans.chart import plans_style, plans_svg
-from tunesmith.report.plans.figures import batch, cards, epochs, hours, sequences, span, usd
-from tunesmith.report.plans.naming import differing, in_common, method_name, named, shared
+from tunesmith.report.plans.figures import batch, epochs, hours, sequences, span, usd
 from tunesmith.report.plans.recipe_file import recipe_text
 from tunesmith.report.plans.told import lengths_lines, question, verdict
 from tunesmith.report.words import LANGUAGES, Tell, inert, tell

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tunesmith import __version__
-from tunesmith.report.plans.figures import cards, epochs, hours, span, usd
-from tunesmith.report.plans.naming import method_name
+from tunesmith.report.naming import cards, method_name
+from tunesmith.report.plans.figures import epochs, hours, span, usd
 from tunesmith.report.words import Tell, inert, tell
 from tunesmith.search import Plan, Plans
 from tunesmith.units import gib

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from tunesmith.hardware import GPUS
 from tunesmith.report.assumptions import sentence
-from tunesmith.report.plans.figures import batch, cards, epochs, hours, sequences, span, usd
-from tunesmith.report.plans.naming import differing, in_common, method_name, named, shared
+from tunesmith.report.naming import cards, differing, in_common, method_name, named, shared
+from tunesmith.report.plans.figures import batch, epochs, hours, sequences, span, usd
 from tunesmith.report.plans.told import lengths_lines, question, verdict
 from tunesmith.report.terminal import Bar
 from tunesmith.report.words import Tell, inert, tell

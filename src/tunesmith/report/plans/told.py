@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from tunesmith.report.plans.figures import cards
-from tunesmith.report.plans.naming import Texts
+from tunesmith.report.naming import Texts, cards
 from tunesmith.report.words import Tell, inert
 from tunesmith.search import Plans
 

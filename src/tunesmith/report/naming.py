@@ -1,4 +1,4 @@
-"""A recipe in few words: its method, and of everything else only what tells it from its neighbours."""
+"""A recipe in few words: its method, and of everything else only what tells it from its neighbours; cards."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from tunesmith.recipe import Recipe
-from tunesmith.report.words import inert, tell
+from tunesmith.report.words import Tell, inert, tell
 
 Texts = tuple[str, str]
 """A text in English and in Chinese."""
@@ -157,3 +157,9 @@ def named(recipe: Recipe, lang: str) -> str:
 
 def _joined(told: Mapping[str, Texts], wanted: Callable[[str], bool], lang: str) -> str:
     return " · ".join(tell(lang)(*texts) for topic, texts in told.items() if wanted(topic) and texts[0])
+
+
+def cards(gpu: str, gpus: int, nodes: int, t: Tell) -> str:
+    """Return a cluster in words, e.g. ``2 nodes of 8 × H100-80GB``."""
+    one = f"{gpus} × {gpu}"
+    return one if nodes == 1 else t(f"{nodes} nodes of {one}", f"{nodes} 个节点，各 {one}")
