@@ -39,11 +39,15 @@ class Form(NamedTuple):
         return rounded(count * where.r if self.ranked else count)
 
 
-def form_of(values: Sequence[int], points: Sequence[Where]) -> Form:
+def form_of(values: Sequence[int], points: Sequence[Where], *, most: int = 0) -> Form:
     """Return the form whose bytes at *points* are *values*, the simplest first.
 
-    Where no form is exact, one that is nowhere below them: a share of every token and a constant.
+    With *most* it is known to grow with the tokens, up to so many. Where no form is exact, one that is
+    nowhere below them: a share of every token and a constant.
     """
+    if most:
+        share = values[0] // (points[0].batch * points[0].length)
+        return Form(((share, Term(1, 1, most=most)),), ranked=False)
     places = [each.point for each in points]
     ranks = [each.r for each in points]
     if len(set(values)) == 1:

@@ -8,6 +8,7 @@ from typing import Final
 from tunesmith.architecture import Architecture
 from tunesmith.hardware import Gpu
 from tunesmith.memory import cache
+from tunesmith.memory.allocator import AllocatorSettings, replay
 from tunesmith.memory.ledger import Trace, scaled_trace
 from tunesmith.memory.ledger.sizes import rounded
 from tunesmith.recipe import Recipe
@@ -61,24 +62,25 @@ def _tiny(recipe: Recipe) -> Recipe:
 
 def _measured(architecture: Architecture, tiny: Recipe, gpu: Gpu, trace: Trace) -> OptimizerStep:
     timeline = scaled_trace(architecture, tiny, gpu, trace=trace).timeline
-    sizes = [rounded(storage.bytes) for storage in timeline.storages]
-    live = most = before = gradients = states = 0
-    for phase in timeline.phases:
-        steps = phase.name in ("step1.step", "step2.step")
-        if phase.name == "step1.step":
-            before = live
-        for event in timeline.events[phase.start : phase.end]:
-            size = sizes[abs(event) - 1] if event > 0 else -sizes[-event - 1]
-            category = timeline.storages[abs(event) - 1].category
-            live += size
-            if phase.name == "step1.backward" and category == "gradients":
-                gradients += size
-            if phase.name == "step1.step" and category == "optimizer states":
-                states += size
-            most = max(most, live - before) if steps else most
-        if steps:
-            most = max(most, live - before)
-    return OptimizerStep(gradients_bytes=gradients, states_bytes=states, step_bytes=most)
+    settings = AllocatorSettings.parse(tiny.hardware.alloc_conf or "")
+    run = replay(timeline, settings=settings)
+    ends = {phase.name: phase for phase in run.phases}
+    spans = {phase.name: phase for phase in timeline.phases}
+    before = run.allocated_after[spans["step1.step"].start - 1]
+    most = max(ends[name].allocated_peak_bytes for name in ("step1.step", "step2.step"))
+    gradients = states = 0
+    for name, category in (("step1.backward", "gradients"), ("step1.step", "optimizer states")):
+        born = {}
+        for event in timeline.events[spans[name].start : spans[name].end]:
+            born[event] = True
+            if event < 0:
+                born.pop(-event, None)
+        live = [timeline.storages[event - 1] for event in born if event > 0]
+        total = sum(rounded(storage.bytes) for storage in live if storage.category == category)
+        gradients, states = (total, states) if category == "gradients" else (gradients, total)
+    # Blocks of states can be larger than asked for, where what is left of a segment is too small to split.
+    states = max(states, ends["step1.step"].allocated_end_bytes - before) if states else 0
+    return OptimizerStep(gradients_bytes=gradients, states_bytes=states, step_bytes=most - before)
 
 
 def _kept(name: str) -> OptimizerStep | None:

@@ -38,8 +38,8 @@ class Outline:
     """Layers of the model."""
     round_layers: int
     """Layers in one round: the period after which they repeat."""
-    allocated_ratio: float
-    """Allocated over live bytes, seen in a replay of the allocator."""
+    block_bytes: int
+    """By how much allocated exceeds live bytes, in a replay: blocks that are larger than asked for."""
     reserved_ratio: float
     """Reserved over allocated bytes, seen in replays of the allocator."""
     work_forms: Mapping[str, tuple[WorkForm, ...]]
@@ -81,17 +81,17 @@ class Outline:
 
     def peak_bytes(self, variation: Variation) -> int:
         """Return the peak of allocated bytes on one card."""
-        return int(self._peak(variation)[0] * self.allocated_ratio)
+        return self._peak(variation)[0] + self.block_bytes
 
     def peaks(self, variations: Iterable[Variation]) -> list[int]:
         """Return the peak of allocated bytes of each of many variations."""
-        peak, ratio = self._peak, self.allocated_ratio
-        return [int(peak(variation)[0] * ratio) for variation in variations]
+        peak, more = self._peak, self.block_bytes
+        return [peak(variation)[0] + more for variation in variations]
 
     def needs(self, variation: Variation) -> Needs:
         """Return all that one variation needs."""
         most, line, extra = self._peak(variation)
-        allocated = int(most * self.allocated_ratio)
+        allocated = most + self.block_bytes
         parts = _parts(line, extra, allocated)
         return Needs(
             allocated_bytes=allocated,

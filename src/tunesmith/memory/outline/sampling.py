@@ -7,7 +7,8 @@ so it carries all three through at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -24,9 +25,14 @@ from tunesmith.recipe import Recipe
 
 _LANE: Final = 60
 _MASK: Final = (1 << _LANE) - 1
+_FAR: Final = 9_000  # tokens of more than two chunks
 _CHUNK: Final = 4096  # TOKEN_CHUNK_SIZE of trl/kernels/chunked_logprob.py at v1.16.0
 _SHORT: Final = 520
+_POINTS: Final = 3
+_LEAST: Final = 8
 
+_Seen = tuple[str, str, str, int]
+"""A storage's category, module, operation and size."""
 WorkByPhase = Mapping[str, tuple[Work, ...]]
 
 
@@ -56,20 +62,22 @@ class Sampled:
     """Small traces that were run."""
 
 
-def unpacked(packed: int, count: int = 3) -> tuple[int, ...]:
-    """Return the sizes at each of *count* points that *packed* holds."""
-    return tuple(packed >> (_LANE * number) & _MASK for number in range(count))
+def unpacked(packed: int) -> tuple[tuple[int, ...], int]:
+    """Return the sizes at each point that *packed* holds, and the most tokens that count; 0 for all."""
+    sizes = tuple(packed >> (_LANE * number) & _MASK for number in range(_POINTS))
+    return sizes, _CHUNK if packed >> (_LANE * _POINTS) else 0
 
 
 def at_point(timeline: Timeline, number: int) -> Timeline:
-    """Return the packed *timeline* with the sizes of one point."""
+    """Return the packed *timeline* with the sizes of one point; storages of one size share a cause."""
     shift = _LANE * number
-    known: dict[int, Storage] = {}
+    known: dict[tuple[int, int], Storage] = {}
     storages = []
     for storage in timeline.storages:
-        if id(storage) not in known:
-            known[id(storage)] = replace(storage, bytes=storage.bytes >> shift & _MASK)
-        storages.append(known[id(storage)])
+        key = storage.bytes, storage.stream
+        if key not in known:
+            known[key] = replace(storage, bytes=storage.bytes >> shift & _MASK)
+        storages.append(known[key])
     return replace(timeline, storages=tuple(storages))
 
 
@@ -80,40 +88,54 @@ def sample(architecture: Architecture, recipe: Recipe, gpu: Gpu, trace: Trace) -
     """
     sampler = _Sampler(architecture, recipe, gpu, trace)
     rank = recipe.adapter.r if recipe.adapter is not None and recipe.adapter.r else 0
-    own = Where(2, max(64, recipe.sequence_length), rank)
-    few = [(own, sampler.few(own))]
-    causes = _causes(few[0][1].timeline)
-    for wanted in (_larger(own), _smaller(own)):
-        found = None
-        for where in wanted:
-            try:
-                traced = sampler.few(where)
-            except (RecipeError, UnsupportedError):
-                continue
+    length = max(64, recipe.sequence_length)
+    for own, larger, smaller in (_any(length, rank), _one_chunk(length, rank)):
+        few = [(own, sampler.few(own))]
+        for wanted in (larger, smaller):
+            found = next(_agreeing(sampler, few[0][1], wanted), None)
+            if found is not None:
+                few.append(found)
+        if len(few) == _POINTS:
+            within = max(where.batch * where.length for where, _ in few) <= _CHUNK
+            return sampler.joined(few, sampler.beyond(few) if within else frozenset())
+    raise UnsupportedError(
+        f"the step of {architecture.name} runs other operations at every other batch and length than "
+        f"at {own.batch} x {own.length}; trace instead."
+    )
+
+
+_Choice = tuple[Where, list[Where], list[Where]]
+
+
+def _any(length: int, r: int) -> _Choice:
+    """Return the own point, points of more tokens than one chunk of the loss, and points of fewer."""
+    more = [(max(5, _CHUNK * 3 // 2 // each + 1), each) for each in (length // 8 * 8 + 104, length)]
+    less = dict.fromkeys((min(_SHORT, length // 16 * 8 + 8), min(1032, length), length // 2, length))
+    return (
+        Where(2, length, r),
+        [Where(batch, each, r) for batch, each in (*more, (3, 2 * length))],
+        [Where(3, each, 3 * r) for each in less if each >= _LEAST],
+    )
+
+
+def _one_chunk(length: int, r: int) -> _Choice:
+    """Return three points within one chunk of the loss, for a loss that runs other operations beyond it."""
+    length = min(length, _CHUNK // 4)
+    return (
+        Where(2, length, r),
+        [Where(3, length + 104, r), Where(3, length, r), Where(4, length, r)],
+        [Where(3, each, 3 * r) for each in (length // 16 * 8 + 8, length // 2, length) if each >= _LEAST],
+    )
+
+
+def _agreeing(sampler: _Sampler, first: Traced, wanted: Iterable[Where]) -> Iterator[tuple[Where, Traced]]:
+    """Yield the traces at the *wanted* points that run the same operations as the *first* one."""
+    causes = _causes(first.timeline)
+    for where in wanted:
+        with suppress(RecipeError, UnsupportedError):
+            traced = sampler.few(where)
             if _causes(traced.timeline) == causes:
-                found = where, traced
-                break
-        if found is None:
-            raise UnsupportedError(
-                f"the step of {architecture.name} runs other operations at every other batch and length than "
-                f"at {own.batch} x {own.length}; trace instead."
-            )
-        few.append(found)
-    return sampler.joined(few)
-
-
-def _larger(own: Where) -> Iterator[Where]:
-    """Yield points with more tokens than one chunk of the loss, at odd lengths first."""
-    for length in (own.length // 8 * 8 + 104, own.length):
-        yield Where(max(5, _CHUNK * 3 // 2 // length + 1), length, own.r)
-    yield Where(3, 2 * own.length, own.r)
-
-
-def _smaller(own: Where) -> Iterator[Where]:
-    """Yield points of fewer tokens and a higher rank, below one chunk of the loss where that can be."""
-    lengths = (min(_SHORT, own.length // 16 * 8 + 8), min(1032, own.length), own.length // 2, own.length)
-    for length in dict.fromkeys(length for length in lengths if length >= 8):
-        yield Where(3, length, 3 * own.r)
+                yield where, traced
 
 
 class _Sampler:
@@ -137,15 +159,36 @@ class _Sampler:
             changes["adapter.r"] = where.r
         return self._trace(architecture, self._recipe.replace(**changes), self._gpu)
 
-    def joined(self, few: list[tuple[Where, Traced]]) -> Sampled:
+    def beyond(self, few: list[tuple[Where, Traced]]) -> frozenset[_Seen]:
+        """Return the storages, by cause and size at the first point, that stop growing at one chunk.
+
+        They are of a whole chunk in a run of several, and never of all its tokens.
+        """
+        (own, traced), *_ = few
+        tokens, far = own.batch * own.length, _FAR // own.length + 1
+        try:
+            large = self.few(Where(far, own.length, own.r)).timeline
+        except (RecipeError, UnsupportedError):
+            return frozenset()
+        there = {(*_cause(storage), storage.bytes) for storage in large.storages}
+        capped = set()
+        for storage in traced.timeline.storages:
+            each, left = divmod(storage.bytes, tokens)
+            cause = _cause(storage)
+            whole, chunk = (*cause, each * far * own.length), (*cause, each * _CHUNK)
+            if each and not left and whole not in there and chunk in there:
+                capped.add((*cause, storage.bytes))
+        return frozenset(capped)
+
+    def joined(self, few: list[tuple[Where, Traced]], capped: frozenset[_Seen]) -> Sampled:
         """Return the whole run from *few* layers at three points and one round more at two."""
         (first, a), (second, b), (third, c) = few
         more = [self._run(self._more, where) for where in (first, second)]
         rounds = self._layers.rounds
-        short = _packed([a.timeline, b.timeline, c.timeline])
+        short = _packed([a.timeline, b.timeline, c.timeline], capped)
         known: dict[tuple[object, ...], int | None] = {}
         for storage in short.storages:
-            sizes = unpacked(storage.bytes)
+            sizes, _ = unpacked(storage.bytes)
             key = (*_cause(storage), *sizes[:2])
             known[key] = sizes[2] if known.get(key, sizes[2]) == sizes[2] else None
         if _causes(more[0].timeline) != _causes(more[1].timeline):
@@ -153,7 +196,7 @@ class _Sampler:
         last = _third(more[0].timeline, more[1].timeline, known)
         if last is None:
             last = self._run(self._more, third).timeline
-        long = _packed([more[0].timeline, more[1].timeline, last])
+        long = _packed([more[0].timeline, more[1].timeline, last], capped)
         timeline = unrolling(short, long, period=self._layers.period).timeline(rounds)
         return Sampled(
             timeline=timeline,
@@ -199,13 +242,15 @@ def _third(
     return replace(first, storages=tuple(storages))
 
 
-def _packed(timelines: list[Timeline]) -> Timeline:
+def _packed(timelines: list[Timeline], capped: frozenset[_Seen]) -> Timeline:
     first = timelines[0]
     if any(timeline.events != first.events for timeline in timelines):
         raise UnsupportedError("the order of releases changes with the batch or length; trace instead.")
     storages = []
     for same in zip(*(timeline.storages for timeline in timelines), strict=True):
         packed = sum(storage.bytes << (_LANE * number) for number, storage in enumerate(same))
+        if capped and (*_cause(same[0]), same[0].bytes) in capped:
+            packed += 1 << (_LANE * _POINTS)
         storages.append(replace(same[0], bytes=packed))
     return replace(first, storages=tuple(storages))
 

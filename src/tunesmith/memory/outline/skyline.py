@@ -127,7 +127,8 @@ class _Board:
         if number is None:
             number = self._numbers[key] = len(self.columns)
             points = self._sampled.points
-            self.columns.append(Column(category, form_of(unpacked(packed, len(points)), points)))
+            sizes, most = unpacked(packed)
+            self.columns.append(Column(category, form_of(sizes, points, most=most)))
         return number
 
     def spots(self) -> list[Spot]:

@@ -4,27 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from tunesmith.recipe import Recipe
-
-OPEN: Final = (
-    "per_device_train_batch_size",
-    "sequence_length",
-    "gradient_accumulation_steps",
-    "optim",
-    "adapter.r",
-    "sharding",
-    "hardware.gpu",
-    "hardware.gpus",
-    "hardware.nodes",
-    "hardware.alloc_conf",
-    "offload",
-    "gradient_checkpointing_kwargs.every_n_layers",
-    "training",
-    "deepspeed",
-)
-"""Keys of a recipe that an outline leaves open, or that do not change it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
