@@ -83,8 +83,8 @@ def batches(
 def expected_longest(ordered: Sequence[int], batch_size: int) -> float:
     """Return the expected length of the longest of *batch_size* examples drawn at random.
 
-    *ordered* are all lengths, the shortest first; none is drawn twice. The k-th shortest is the longest of the
-    batch with probability C(k-1, b-1) / C(n, b): it is drawn, and the others are among the k-1 before it.
+    *ordered* are all lengths, the shortest first; none is drawn twice. The k-th shortest is the longest of
+    the batch with probability C(k-1, b-1) / C(n, b): the others are among the k-1 before it.
 
     >>> expected_longest([1, 2, 3], 2)
     2.6666666666666665

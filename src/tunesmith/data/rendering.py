@@ -32,6 +32,8 @@ OUTPUT_BYTES: Final = 1 << 20
 TODAY: Final = datetime(2024, 7, 26)
 """The date that templates are told, so that lengths do not change with the day: Llama 3.1's own."""
 
+_LOST: Final = "the answer of a message is not in what the template makes of the chat"
+
 OLDEST: Final = (3, 1, 6)
 """Releases of Jinja2 before this one have holes in the sandbox."""
 
@@ -39,7 +41,7 @@ OLDEST: Final = (3, 1, 6)
 class _Generation(Extension):
     """The tag by which a template marks what the assistant says; here its body is rendered as it is."""
 
-    tags: Final = {"generation"}
+    tags = {"generation"}  # noqa: RUF012  Jinja2 declares it so
 
     def parse(self, parser: Parser) -> nodes.Node:
         """Return the body of the tag in a scope of its own, as transformers' extension has it."""
@@ -146,6 +148,8 @@ class Renderer:
         start = self._start(text, messages[:index], tools)
         if start is None or start < after:
             start = _found(text, content, after)
+        elif text.find(_spoken(content), start) < 0:
+            raise jinja2.TemplateError(_LOST)
         if index == len(messages) - 1:
             return [start, len(text)]
         through = self.render(messages[: index + 1], tools, prompt=False)
@@ -181,20 +185,24 @@ def _found(text: str, content: str, after: int) -> int:
         at = text.find(spelling, after)
         if at >= 0 and spelling:
             return at
-    raise jinja2.TemplateError("the answer of a message is not in what the template makes of the chat")
+    raise jinja2.TemplateError(_LOST)
 
 
 def _end(text: str, through: str, content: str, start: int) -> int:
     """Return where an answer ends in *text* where a chat that ends with it is rendered otherwise.
 
-    It ends with what follows it in *through*, the chat up to it, as far as the two agree.
+    It ends with what follows it in *through*, the chat up to it, as far as the two agree in whole marks.
+    Where the mark itself differs, as where only the last answer returns, what they agree in lies within the
+    mark, whose token then is learned.
     """
     spoken = _spoken(content)
     at, last = text.find(spoken, start), through.rfind(spoken)
     if not spoken or at < 0 or last < 0:
         raise jinja2.TemplateError("the end of an answer is not in what the template makes of the chat")
     end = at + len(spoken)
-    return end + _agreed(text[end:], through[last + len(spoken) :])
+    agreed = text[end : end + _agreed(text[end:], through[last + len(spoken) :])]
+    whole = max((at for at, mark in enumerate(agreed, 1) if mark.isspace() or mark in ">]"), default=0)
+    return end + (whole or len(agreed))
 
 
 # -- the process ------------------------------------------------------------------------------------
