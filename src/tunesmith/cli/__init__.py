@@ -70,8 +70,13 @@ def _estimate(own: Mapping[str, Any], changes: Mapping[str, Any]) -> int:
     for kind in FILES:
         if own[kind] is not None:
             api.check_output(own[kind], kind=kind)
-    recipe = api.make_recipe(changes, path=own["recipe"])
+    imported = None
+    if own["from"] is not None:
+        imported = api.import_recipe(own["from"], trainer=own["from_trainer"], changes=changes)
+    recipe = imported.recipe if imported else api.make_recipe(changes, path=own["recipe"])
     lang, text = own["lang"], not own["json"]
+    if imported and text:
+        show(api.show_import(imported, lang=lang))
     suggest = text if own["suggest"] is None else own["suggest"]
     with at_work(_RUNNING[lang]):
         answer = api.estimate(
@@ -86,5 +91,6 @@ def _estimate(own: Mapping[str, Any], changes: Mapping[str, Any]) -> int:
                 answer = api.suggest(answer)
             show(api.show_suggestions(answer, lang=lang))
     else:
-        sys.stdout.write(json.dumps(answer.to_mapping(), allow_nan=False) + "\n")
+        origins = {"from": imported.to_mapping()} if imported else {}
+        sys.stdout.write(json.dumps({**answer.to_mapping(), **origins}, allow_nan=False) + "\n")
     return DOES_NOT_FIT if answer.fits is False else FITS

@@ -18,7 +18,8 @@ from tunesmith.cli.screen import COLUMNS, tell_error
 
 FILES: Final = ("timeline", "snapshot")
 """Options that name a file to write."""
-_OWN: Final = ("recipe", "json", "suggest", "explain", "folklore", *FILES, "engine", "lang")
+_SOURCES: Final = ("recipe", "from", "from_trainer")
+_OWN: Final = (*_SOURCES, "json", "suggest", "explain", "folklore", *FILES, "engine", "lang")
 """Options that are no keys of a recipe."""
 _USAGES: Final = {
     "estimate": "tunesmith estimate MODEL [flags]\n       tunesmith estimate --recipe FILE [MODEL] [flags]",
@@ -75,10 +76,12 @@ def parse(arguments: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
         return chosen, {}
     estimate = commands["estimate"]
     own = {name: chosen.pop(name) for name in ("command", *_OWN)}
-    if own["recipe"] is None and "model" not in chosen:
+    if own["recipe"] is own["from"] is None and "model" not in chosen:
         estimate.error(
-            "no model is named. Give MODEL (a Hub id, a folder or a config.json) or --recipe FILE."
+            "no model is named. Give MODEL (a Hub id, a folder or a config.json), or --recipe or --from FILE."
         )
+    if own["recipe"] is not None and own["from"] is not None:
+        estimate.error("--recipe and --from both name the recipe. Leave out one of them.")
     if own["json"] and (own["explain"] or own["folklore"]):
         estimate.error("--json prints one object and nothing else. Leave out --explain and --folklore.")
     return own, chosen
@@ -139,6 +142,18 @@ def _add_own(parser: ArgumentParser, zh: bool) -> None:
         "read the recipe from a YAML or JSON file; - is standard input",
         "从 YAML 或 JSON 文件读取配方；- 表示标准输入",
         metavar="FILE",
+    )
+    add(
+        "--from",
+        "read a file of TRL, accelerate, DeepSpeed, LLaMA-Factory, Axolotl, torchtune or ms-swift",
+        "读取训练器的文件：TRL、accelerate、DeepSpeed、LLaMA-Factory、Axolotl、torchtune、ms-swift",
+        metavar="FILE",
+    )
+    add(
+        "--from-trainer",
+        "whose file it is, where its keys do not tell",
+        "该文件属于哪个训练器（当键名不足以判断时）",
+        metavar="NAME",
     )
     add("--json", "print one JSON object and nothing else", "只输出一个 JSON 对象", action="store_true")
     add(

@@ -1,7 +1,7 @@
 """accelerate's configuration file: how many processes, FSDP2, and which DeepSpeed file; both ways.
 
-Keys: huggingface/accelerate@v1.15.0:src/accelerate/commands/config/config_args.py and commands/launch.py; what
-they become is FullyShardedDataParallelPlugin of utils/dataclasses.py.
+Keys: huggingface/accelerate@v1.15.0:src/accelerate/commands/config/config_args.py and commands/launch.py;
+what they become is FullyShardedDataParallelPlugin of utils/dataclasses.py.
 """
 
 from __future__ import annotations
@@ -137,7 +137,9 @@ def read(reading: Reading) -> None:
     for name in ("tp_size", "cp_size", "sp_size"):
         size = reading.raw(f"parallelism_config.parallelism_config_{name}")
         if isinstance(size, int) and size > 1:
-            reading.refuse(f"parallelism_config.parallelism_config_{name}", "it is not estimated. Set it to 1.")
+            reading.refuse(
+                f"parallelism_config.parallelism_config_{name}", "it is not estimated. Set it to 1."
+            )
 
 
 def read_cards(reading: Reading) -> None:
@@ -147,7 +149,9 @@ def read_cards(reading: Reading) -> None:
     if not reading.stated("num_processes") or processes is None:
         return
     if processes % nodes:
-        reading.problem("num_processes", f"a multiple of num_machines ({nodes})", "Give every machine as many.")
+        reading.problem(
+            "num_processes", f"a multiple of num_machines ({nodes})", "Give every machine as many."
+        )
         return
     reading.set("hardware.gpus", processes // nodes, "num_processes")
     reading.set("hardware.nodes", nodes, "num_machines")
@@ -180,7 +184,7 @@ def read_fsdp(reading: Reading, section_name: str, prefix: str) -> None:
         reading.set("gradient_checkpointing", True, name("activation_checkpointing"))
     if str(reading.raw(name("version")) or "2") == "1":
         reading.warn(
-            "FSDP1 is asked for; FSDP2 is computed. FSDP1's flat parameters need more at the edges of a layer.",
+            "FSDP1 is asked for, FSDP2 is computed. FSDP1's flat parameters need more around each layer.",
             "文件要求 FSDP1，计算按 FSDP2 进行；FSDP1 的扁平参数在层边界处需要更多显存。",
         )
 
@@ -204,7 +208,7 @@ def read_fsdp_words(reading: Reading, name: str, section_name: str) -> None:
 
 
 def read_fsdp_file(reading: Reading, name: str) -> None:
-    """Set sharding and offload from the JSON file under *name*: ``fsdp`` words and an ``fsdp_config`` section."""
+    """Set sharding and offload from the JSON file under *name*: ``fsdp`` and ``fsdp_config``."""
     text, source = reading.fetch(str(reading.raw(name)))
     content = read_text(text, source)
     other = _beside(reading, content, key_lines(text), source)

@@ -1,4 +1,4 @@
-"""transformers' TrainingArguments, which TRL, LLaMA-Factory and ms-swift extend and Axolotl fills: both ways."""
+"""transformers' TrainingArguments, which TRL, LLaMA-Factory and ms-swift extend: both ways."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TRAINING_ARGUMENTS: Final[Mapping[str, Any]] = {
     "fsdp": None,
     "fsdp_config": None,
 }
-"""Defaults of huggingface/transformers@v5.23.0:src/transformers/training_args.py; ``optim`` with torch >= 2.8."""
+"""Defaults of huggingface/transformers@v5.23.0:src/transformers/training_args.py, with torch >= 2.8."""
 
 STEP: Final[Mapping[str, str]] = {
     "per_device_train_batch_size": "per_device_train_batch_size",
@@ -65,13 +65,13 @@ MEMORY: Final[Mapping[str, str]] = {
 LIGER: Final = Said(
     "Liger's Triton kernels cannot be run without a card; TRL's fused LM head stands in for its loss. Liger "
     "saves in norms and activations too, so the run needs no more than this",
-    "没有显卡就无法运行 Liger 的 Triton 内核；其损失函数以 TRL 的融合 LM head 代替。Liger 在归一化与激活上也省显存，"
-    "因此实际运行不会需要更多",
+    "没有显卡就无法运行 Liger 的 Triton 内核；其损失函数以 TRL 的融合 LM head 代替。"
+    "Liger 在归一化与激活上也省显存，因此实际运行不会需要更多",
 )
 
 DEFAULT_TARGETS: Final = Said(
-    "the file names no modules, so PEFT takes its own for the model's type, which for Llama, Mistral, Qwen and "
-    "Gemma are q_proj and v_proj (huggingface/peft@v0.21.2:src/peft/utils/constants.py)",
+    "the file names no modules, so PEFT takes its own for the model's type, which for Llama, Mistral, Qwen "
+    "and Gemma are q_proj and v_proj (huggingface/peft@v0.21.2:src/peft/utils/constants.py)",
     "文件没有指定模块，PEFT 按模型类型选取；Llama、Mistral、Qwen 与 Gemma 为 q_proj 与 v_proj"
     "（huggingface/peft@v0.21.2:src/peft/utils/constants.py）",
 )

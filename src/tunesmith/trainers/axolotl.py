@@ -47,6 +47,8 @@ DEFAULTS: Final = Defaults(
             "load_in_8bit": False,
             "load_in_4bit": False,
             "lora_dropout": 0.0,
+            "peft_use_dora": None,
+            "peft_use_rslora": None,
         },
         "src/axolotl/core/builders/base.py": {"warmup_ratio": 0.03},
         "peft==0.20.0: src/peft/tuners/lora/config.py": {"lora_r": 8, "lora_alpha": 8},
@@ -71,7 +73,10 @@ LEGACY: Final = {
 """Its old switches for attention, LEGACY_ATTN_FLAG_TO_IMPL of src/axolotl/utils/schemas/enums.py."""
 
 ATTENTIONS: Final = {
-    **{name: name for name in ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flash_attention_4")},
+    **{
+        name: name
+        for name in ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flash_attention_4")
+    },
     "flex_attention": "flex_attention",
     "kernels-community/flash-attn2": "flash_attention_2",
     "kernels-community/flash-attn3": "flash_attention_3",
@@ -183,10 +188,18 @@ def _adapter_arguments(recipe: Recipe, adapter: Adapter, draft: Draft) -> dict[s
         draft.refuse(f"it makes plain LoRA, not {adapter.peft_type} with further options")
     quantization, targets = recipe.quantization, adapter.target_modules
     bits = quantization.bits if quantization else None
-    if quantization is not None and bits == 4 and (quantization.quant_type, quantization.double_quant) != ("nf4", True):
+    if (
+        quantization is not None
+        and bits == 4
+        and (quantization.quant_type, quantization.double_quant) != ("nf4", True)
+    ):
         draft.refuse("its 4-bit weights are nf4, quantised twice")
     everything = targets == "all-linear"
-    modules = {} if everything else {"lora_target_modules": list(targets) if isinstance(targets, tuple) else targets}
+    modules = (
+        {}
+        if everything
+        else {"lora_target_modules": list(targets) if isinstance(targets, tuple) else targets}
+    )
     return {
         "adapter": "qlora" if bits == 4 else "lora",
         "load_in_4bit": bits == 4,
@@ -253,7 +266,10 @@ def read(reading: Reading) -> None:
     if reading.stated("fsdp_config") or reading.stated("fsdp"):
         accelerate.read_fsdp(reading, "fsdp_config", "fsdp_")
         reading.used |= {"fsdp", "fsdp_version"}
-        if reading.stated("dp_replicate_size") and (reading.integer("dp_replicate_size", 1, 1 << 16) or 1) > 1:
+        if (
+            reading.stated("dp_replicate_size")
+            and (reading.integer("dp_replicate_size", 1, 1 << 16) or 1) > 1
+        ):
             reading.set("sharding", "fsdp_hybrid", "dp_replicate_size")
     reading.used |= {"dp_shard_size", "pad_to_sequence_len"}
     deepspeed.read_reference(reading, "deepspeed")
@@ -302,7 +318,7 @@ def _read_method(reading: Reading) -> None:
         reading.fact("quantization.kbit_preparation", False, "kbit")
     if not all(reading.raw(name) is False for name in KERNELS):
         reading.warn(
-            "Axolotl switches its fused LoRA kernels on where it can; they keep less, so the run needs no more.",
+            "Axolotl uses its fused LoRA kernels where it can; they keep less, so the run needs no more.",
             "Axolotl 会在可行时启用自己的融合 LoRA 内核；它们保存的更少，因此实际运行不会需要更多。",
         )
 
@@ -312,11 +328,15 @@ def _read_targets(reading: Reading) -> None:
     if everything and not given:
         reading.set("adapter.target_modules", "all-linear", "lora_target_linear")
     elif everything:
-        reading.refuse("lora_target_modules", "lora_target_linear adapts all linear layers already. Remove one.")
+        reading.refuse(
+            "lora_target_modules", "lora_target_linear adapts all linear layers already. Remove one."
+        )
     elif isinstance(given, str):
         reading.set("adapter.target_modules", given, "lora_target_modules")
     elif given:
-        reading.set("adapter.target_modules", tuple(reading.texts("lora_target_modules")), "lora_target_modules")
+        reading.set(
+            "adapter.target_modules", tuple(reading.texts("lora_target_modules")), "lora_target_modules"
+        )
     else:
         reading.assume("adapter.target_modules", ("q_proj", "v_proj"), DEFAULT_TARGETS)
 
@@ -331,7 +351,9 @@ def _read_attention(reading: Reading) -> None:
         if reading.boolean(flag):
             reading.set("attn_implementation", value, flag)
             return
-    reading.refuse_all(dict.fromkeys(("xformers_attention", "sage_attention"), "a recipe has no such attention."))
+    reading.refuse_all(
+        dict.fromkeys(("xformers_attention", "sage_attention"), "a recipe has no such attention.")
+    )
 
 
 def _read_optimizer(reading: Reading) -> None:
@@ -344,7 +366,9 @@ def _read_optimizer(reading: Reading) -> None:
 
 def _read_checkpointing(reading: Reading) -> None:
     if reading.get("gradient_checkpointing") in ("offload", "offload_disk"):
-        reading.refuse("gradient_checkpointing", "activations off the card are not estimated. Set it to true.")
+        reading.refuse(
+            "gradient_checkpointing", "activations off the card are not estimated. Set it to true."
+        )
         return
     on = reading.boolean("gradient_checkpointing")
     reading.set("gradient_checkpointing", on, "gradient_checkpointing")

@@ -50,15 +50,15 @@ OPTIMIZERS: Final[Mapping[str, str]] = {"adam": "adamw_torch_fused", "adamw": "a
 """DeepSpeed's own optimizers that hold the states of one of transformers'."""
 
 PRESETS: Final = re.compile(r"(?:^|[^a-z0-9])(?:ds_)?z(?:ero)?_?([0-3])(?:[^0-9]|$)", re.IGNORECASE)
-"""The stage in a name such as ds_z3_offload_config.json, zero2.json or zero3: the files trainers come with."""
+"""The stage in a name such as ds_z3_offload_config.json, zero2.json or zero3: files that trainers ship."""
 
 ZERO_REFUSED: Final[Mapping[str, str]] = {
     "zero_optimization.zero_hpz_partition_size": "ZeRO++'s second shard is not estimated. Remove it.",
     "zero_optimization.zero_quantized_weights": "ZeRO++'s quantised weights are not estimated. Remove it.",
-    "zero_optimization.zero_quantized_gradients": "ZeRO++'s quantised gradients are not estimated. Remove it.",
+    "zero_optimization.zero_quantized_gradients": "ZeRO++'s gradients are not estimated. Remove it.",
     "zero_optimization.cpu_offload": "it is long deprecated. Write offload_optimizer: {device: cpu}.",
     "tensor_parallel": "tensor parallelism is not estimated. Remove it.",
-    "activation_checkpointing.cpu_checkpointing": "activations in the host's memory are not estimated. Remove it.",
+    "activation_checkpointing.cpu_checkpointing": "activations off the card are not estimated. Remove it.",
 }
 """Sections of DeepSpeed that change memory and that a recipe cannot say."""
 
@@ -78,7 +78,10 @@ def section(recipe: Recipe) -> dict[str, Any]:
         if spec.name == "allgather_bucket_size" and stage == 3:
             continue
         zero[spec.name] = "auto" if value is None else value
-    for part, place in (("offload_optimizer", recipe.offload.optimizer), ("offload_param", recipe.offload.parameters)):
+    for part, place in (
+        ("offload_optimizer", recipe.offload.optimizer),
+        ("offload_param", recipe.offload.parameters),
+    ):
         if place != "none":
             nvme = {"nvme_path": "/local_nvme"} if place == "nvme" else {}
             zero[part] = {"device": place, "pin_memory": chosen.pin_memory, **nvme}
@@ -126,7 +129,7 @@ def _cards(recipe: Recipe) -> str:
 
 
 def read(reading: Reading) -> None:
-    """Set what DeepSpeed's JSON says: sharding, offload, buckets, and the sizes it does not leave to Trainer."""
+    """Set what DeepSpeed's JSON says: sharding, offload, buckets, and sizes not left to Trainer."""
     _read_zero(reading)
     for name, key in (
         ("train_micro_batch_size_per_gpu", "per_device_train_batch_size"),
@@ -143,7 +146,9 @@ def read(reading: Reading) -> None:
     if isinstance(kind, str) and kind.lower() in OPTIMIZERS:
         reading.set("optim", OPTIMIZERS[kind.lower()], "optimizer.type")
     elif kind is not None:
-        reading.refuse("optimizer.type", f"DeepSpeed's optimizer {kind!r:.40} is not known. Use optim instead.")
+        reading.refuse(
+            "optimizer.type", f"DeepSpeed's optimizer {kind!r:.40} is not known. Use optim instead."
+        )
 
 
 def read_reference(reading: Reading, name: str) -> None:
@@ -156,7 +161,9 @@ def read_reference(reading: Reading, name: str) -> None:
     if given is None:
         return
     if isinstance(given, Mapping):
-        lines = {key[len(name) + 1 :]: line for key, line in reading.lines.items() if key.startswith(f"{name}.")}
+        lines = {
+            key[len(name) + 1 :]: line for key, line in reading.lines.items() if key.startswith(f"{name}.")
+        }
         _read_other(reading, given, lines, reading.source)
         return
     if not isinstance(given, str):
@@ -206,7 +213,9 @@ def _read_zero(reading: Reading) -> None:
     for spec in fields(Deepspeed):
         name = f"zero_optimization.{spec.name}"
         if spec.name == "pin_memory":
-            pinned = [f"zero_optimization.{part}.pin_memory" for part in ("offload_optimizer", "offload_param")]
+            pinned = [
+                f"zero_optimization.{part}.pin_memory" for part in ("offload_optimizer", "offload_param")
+            ]
             reading.set("deepspeed.pin_memory", any(reading.boolean(place) for place in pinned), *pinned)
         elif reading.raw(name) == "auto":
             reading.set(f"deepspeed.{spec.name}", None, name)
@@ -218,7 +227,7 @@ def _assume_preset(reading: Reading, given: str, stage: int) -> None:
     if stage == 0:
         return
     why = Said(
-        f"the file {given!r:.80} is not beside this one; its name says ZeRO-{stage}, with sizes left to Trainer",
+        f"the file {given!r:.80} is not here; its name says ZeRO-{stage}, with sizes left to Trainer",
         f"文件 {given!r:.80} 不在同一目录；按名称视为 ZeRO-{stage}，各项大小由 Trainer 决定",
     )
     reading.assume("sharding", f"zero{stage}", why)

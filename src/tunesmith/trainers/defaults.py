@@ -1,4 +1,4 @@
-"""Defaults: what a trainer does where its file says nothing, each value beside the source file that says so."""
+"""Defaults: what a trainer does where its file says nothing, each value beside its source file."""
 
 from __future__ import annotations
 

@@ -72,12 +72,14 @@ class Difference(NamedTuple):
         )
 
 
-def differences(asked: Recipe, runs: Recipe, *, only: Collection[str] = (), launched: bool) -> list[Difference]:
+def differences(
+    asked: Recipe, runs: Recipe, *, only: Collection[str] = (), launched: bool
+) -> list[Difference]:
     """Return where *runs* is not *asked*; *only* some keys; *launched* leaves cards to the command line."""
     wanted, got = _effective(asked), _effective(runs)
     out = []
     for key in sorted({*wanted, *got}):
-        if launched and key in LAUNCHED or only and not key.startswith(tuple(only)):
+        if (launched and key in LAUNCHED) or (only and not key.startswith(tuple(only))):
             continue
         one, other = wanted.get(key), got.get(key)
         if launched and key == "sharding" and {one, other} <= {"none", "ddp"}:
@@ -121,7 +123,9 @@ def _effective(recipe: Recipe) -> dict[str, Any]:
     flat["attention_mask"] = not loop if recipe.attention_mask is None else recipe.attention_mask
     flat["keep_outputs"] = bool(recipe.keep_outputs)
     if not recipe.gradient_checkpointing:
-        flat = {key: value for key, value in flat.items() if not key.startswith("gradient_checkpointing_kwargs")}
+        flat = {
+            key: value for key, value in flat.items() if not key.startswith("gradient_checkpointing_kwargs")
+        }
     flat = {key: value for key, value in flat.items() if not key.startswith("deepspeed")}
     if recipe.sharding in ZERO:
         flat |= {f"deepspeed.{key}": value for key, value in _buckets(recipe).items()}

@@ -92,7 +92,7 @@ _Dumper.add_representer(float, _number)
 
 
 def written(name: str, content: Mapping[str, Any], head: list[str]) -> str:
-    """Return *content* as the text of the file *name*, under the comment lines *head* where it can have any."""
+    """Return *content* as the text of the file *name*, under comment lines *head* where it may have any."""
     if name.endswith(".json"):
         return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     body = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=WIDTH)

@@ -88,7 +88,9 @@ def _head(recipe: Recipe, title: str, draft: Draft, notes: tuple[Said, ...]) -> 
     """Return the comment at the top of the first file."""
     hardware = recipe.hardware
     card = hardware.gpu or "card"
-    cards = f"{hardware.gpus} x {card}" + (f" on each of {hardware.nodes} nodes" if hardware.nodes > 1 else "")
+    cards = f"{hardware.gpus} x {card}" + (
+        f" on each of {hardware.nodes} nodes" if hardware.nodes > 1 else ""
+    )
     name = next(name for name, known in TITLES.items() if known == title)
     lines = [f"A recipe of Tunesmith for {title} ({DEFAULTS[name].package}), on {cards}. Run it with:"]
     lines.append(f"  {draft.command}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -14,7 +15,7 @@ from tunesmith.recipe.problems import Problem, nearest, printable, recipe_error,
 from tunesmith.recipe.text import MAX_BYTES, key_lines, read_text
 from tunesmith.trainers import accelerate, axolotl, deepspeed, llamafactory, swift, torchtune, trl
 from tunesmith.trainers.defaults import Defaults, known_names
-from tunesmith.trainers.reading import Fetch, Reading
+from tunesmith.trainers.reading import OWN, Fetch, Reading
 from tunesmith.trainers.recognising import recognised
 from tunesmith.trainers.result import TITLES, TRAINERS, Imported, Origin, Said
 
@@ -38,7 +39,6 @@ DEFAULTS: Final[Mapping[str, Defaults]] = {
     "swift": swift.DEFAULTS,
 }
 
-OWN: Final = Said("the trainer has no key for it; the recipe's default", "训练器没有对应的键；取配方的默认值")
 ASKED: Final = Said("asked for beside the file", "在文件之外给出")
 
 
@@ -50,7 +50,7 @@ def read(
     beside: Mapping[str, str] | Path | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> Imported:
-    """Return the recipe in *text*, a file of *trainer*, which is recognised by its keys where it is not named.
+    """Return the recipe in *text*, a file of *trainer*, which its keys tell where it is not named.
 
     Files that it names are looked for *beside* it: in a mapping of names to texts, or in a folder, never
     above it. Dotted *changes* are made before the recipe is judged, and supply what the file leaves out.
@@ -89,7 +89,10 @@ def read(
 def read_path(
     path: str | Path, *, trainer: str | None = None, changes: Mapping[str, Any] | None = None
 ) -> Imported:
-    """Return the recipe in the file at *path*; the files that it names are looked for in its folder."""
+    """Return the recipe in the file at *path* (``-``: standard input); files it names are in its folder."""
+    if str(path) == "-":
+        text = _decoded(sys.stdin.buffer.read(MAX_BYTES + 1), "standard input")
+        return read(text, trainer=trainer, source="standard input", changes=changes)
     place = Path(path)
     return read(_bounded(place), trainer=trainer, source=str(path), beside=place.parent, changes=changes)
 
@@ -97,9 +100,7 @@ def read_path(
 def _recipe(reading: Reading, changes: Mapping[str, Any], name: str) -> Recipe:
     """Return the recipe of what was read; sections that nothing in the file is about are left out."""
     values = dict(reading.values)
-    if not any(
-        reading.origins[key].how == "stated" for key in values if key.startswith("training.")
-    ):
+    if not any(reading.origins[key].how == "stated" for key in values if key.startswith("training.")):
         values = {key: value for key, value in values.items() if not key.startswith("training.")}
     sharding = changes.get("sharding", values.get("sharding", "none"))
     if sharding not in ZERO:
@@ -110,7 +111,9 @@ def _recipe(reading: Reading, changes: Mapping[str, Any], name: str) -> Recipe:
         missing -= {"sequence_length"}
     if missing:
         asked = " and ".join("MODEL" if key == "model" else "--sequence_length" for key in sorted(missing))
-        raise RecipeError(f"{reading.source} of {TITLES[name]} does not say {', '.join(sorted(missing))}. Give {asked}.")
+        raise RecipeError(
+            f"{reading.source} of {TITLES[name]} does not say {', '.join(sorted(missing))}. Give {asked}."
+        )
     first = {key: value for key, value in changes.items() if key in missing or "method" not in changes}
     try:
         recipe = Recipe.from_mapping(with_changes(with_changes({}, values), first))
@@ -182,9 +185,15 @@ def _bounded(path: Path) -> str:
         if not path.is_file():
             raise RecipeError(f"{shown} is not a file. Name a trainer's YAML or JSON file.")
         with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{shown} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None
+            data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise RecipeError(f"{shown} cannot be read: {reason}.") from None
+    return _decoded(data, shown)
+
+
+def _decoded(data: bytes, shown: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{shown} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None

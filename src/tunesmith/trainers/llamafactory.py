@@ -54,7 +54,10 @@ DEFAULTS: Final = Defaults(
             "freeze_trainable_layers": 2,
             "freeze_trainable_modules": "all",
         },
-        "transformers==5.6.0: src/transformers/training_args.py": {**TRAINING_ARGUMENTS, "warmup_ratio": None},
+        "transformers==5.6.0: src/transformers/training_args.py": {
+            **TRAINING_ARGUMENTS,
+            "warmup_ratio": None,
+        },
     },
     facts={
         "trainer": "src/llamafactory/train/sft/trainer.py: a transformers.Seq2SeqTrainer",
@@ -94,7 +97,7 @@ MODEL_TYPE: Final = Said(
 
 
 def write(recipe: Recipe, job: Job) -> Draft:
-    """Return ``llamafactory.yaml``, the description of the data, DeepSpeed's file, and the line that runs them."""
+    """Return ``llamafactory.yaml``, a description of the data, DeepSpeed's file, and the line to run."""
     draft = Draft(command=f"llamafactory-cli train {NAME}")
     if not isinstance(recipe.model, str):
         draft.refuse("the model is a config.json given inline; LLaMA-Factory needs its name or folder")
@@ -104,14 +107,20 @@ def write(recipe: Recipe, job: Job) -> Draft:
     content |= _dtype_arguments(recipe, draft)
     attention = {value: key for key, value in ATTENTIONS.items()}.get(recipe.attn_implementation)
     if attention is None:
-        draft.refuse(f"it has no attention code {recipe.attn_implementation}; sdpa, eager and flash_attention_2 it has")
+        draft.refuse(
+            f"it has no attention code {recipe.attn_implementation}; sdpa, eager and flash_attention_2 it has"
+        )
     content["flash_attn"] = attention
     content["disable_gradient_checkpointing"] = not recipe.gradient_checkpointing
     content["use_reentrant_gc"] = bool(recipe.gradient_checkpointing_kwargs.get("use_reentrant"))
     if liger_wanted(recipe):
         content["enable_liger_kernel"] = True
         note_liger(draft)
-    content |= {"cutoff_len": recipe.sequence_length, "packing": recipe.packing, "neat_packing": recipe.packing}
+    content |= {
+        "cutoff_len": recipe.sequence_length,
+        "packing": recipe.packing,
+        "neat_packing": recipe.packing,
+    }
     content |= step_arguments(recipe) | training_arguments(recipe, "warmup_ratio")
     content |= {"template": "default", "dataset": "train", "dataset_dir": ".", "output_dir": job.output_dir}
     draft.note(
@@ -129,13 +138,15 @@ def write(recipe: Recipe, job: Job) -> Draft:
 
 def liger_wanted(recipe: Recipe) -> bool:
     """Return whether the recipe's loss never makes the logits, which outside TRL needs Liger's kernel."""
-    return recipe.loss != "standard" if recipe.trainer == "sft" else recipe.loss in ("chunked", "fused_linear")
+    return (
+        recipe.loss != "standard" if recipe.trainer == "sft" else recipe.loss in ("chunked", "fused_linear")
+    )
 
 
 def note_liger(draft: Draft) -> None:
     """Say that Liger's loss takes the place of TRL's."""
     draft.note(
-        "Liger's fused loss takes the place of TRL's: neither makes the logits. It needs pip install liger-kernel.",
+        "Liger's fused loss stands in for TRL's: neither makes the logits. pip install liger-kernel.",
         "以 Liger 的融合损失代替 TRL 的：两者都不生成 logits。需要 pip install liger-kernel。",
     )
 
@@ -144,7 +155,9 @@ def _shard(recipe: Recipe, draft: Draft, content: dict[str, Any]) -> None:
     """Add the sharding to *content*, and all files to *draft*."""
     if recipe.sharding in FSDP:
         if recipe.sharding == "fsdp_hybrid":
-            draft.refuse("transformers 5.6, which it runs, shards inside a node and repeats over nodes with FSDP1 only")
+            draft.refuse(
+                "transformers 5.6, which it runs, shards inside a node and repeats over nodes with FSDP1 only"
+            )
         content |= {"fsdp": _fsdp_words(recipe), "fsdp_config": _fsdp_section(recipe)}
     if recipe.sharding in ZERO:
         content["deepspeed"] = deepspeed.NAME
@@ -192,7 +205,10 @@ def _method_arguments(recipe: Recipe, draft: Draft) -> dict[str, Any]:
     if quantization is not None:
         out |= {"quantization_bit": quantization.bits, "quantization_method": "bnb"}
         if quantization.bits == 4:
-            out |= {"quantization_type": quantization.quant_type, "double_quantization": quantization.double_quant}
+            out |= {
+                "quantization_type": quantization.quant_type,
+                "double_quantization": quantization.double_quant,
+            }
     return out
 
 
@@ -223,7 +239,9 @@ def _dtype_arguments(recipe: Recipe, draft: Draft) -> dict[str, Any]:
     if weights == "bfloat16" and (learns or autocast is None):
         return {**out, "pure_bf16": True}
     if recipe.method == "freeze":
-        draft.refuse("without pure_bf16 it learns in float32 over 16-bit frozen layers. Set precision.weights: bfloat16")
+        draft.refuse(
+            "without pure_bf16 it learns in float32 over 16-bit layers. Set precision.weights: bfloat16"
+        )
     if not learns and weights != autocast:
         draft.refuse(f"it loads frozen weights in the type of autocast, not {weights} under {autocast}")
     return out
@@ -274,16 +292,22 @@ def _read_method(reading: Reading) -> None:
         if kind == "freeze" and reading.get("freeze_trainable_modules") != "all":
             reading.refuse("freeze_trainable_modules", "a recipe frees whole layers only. Set it to all.")
         return
-    reading.set("method", "qlora" if bits else "lora", *(("quantization_bit",) if bits else ("finetuning_type",)))
+    reading.set(
+        "method", "qlora" if bits else "lora", *(("quantization_bit",) if bits else ("finetuning_type",))
+    )
     _read_adapter(reading)
     if bits:
         if reading.get("quantization_method") not in ("bnb", "bitsandbytes"):
-            reading.refuse("quantization_method", "only bitsandbytes' formats are in a recipe. Set it to bnb.")
+            reading.refuse(
+                "quantization_method", "only bitsandbytes' formats are in a recipe. Set it to bnb."
+            )
         reading.set("quantization.bits", bits, "quantization_bit")
         reading.fact("quantization.kbit_preparation", False, "kbit")
     if bits == 4:
         reading.copy("quantization_type", "quantization.quant_type")
-        reading.set("quantization.double_quant", reading.boolean("double_quantization"), "double_quantization")
+        reading.set(
+            "quantization.double_quant", reading.boolean("double_quantization"), "double_quantization"
+        )
 
 
 def _read_adapter(reading: Reading) -> None:
@@ -311,7 +335,9 @@ def _read_precision(reading: Reading) -> None:
         weights = "bfloat16" if pure else "float32"
         reading.set("precision.weights", weights, "pure_bf16")
         if method == "freeze" and not pure:
-            reading.refuse("pure_bf16", "without it, layers learn in float32 over 16-bit ones. Set it to true.")
+            reading.refuse(
+                "pure_bf16", "without it, layers learn in float32 over 16-bit ones. Set it to true."
+            )
         return
     if loaded is None:
         reading.assume("precision.weights", "bfloat16", MODEL_TYPE)

@@ -21,6 +21,8 @@ TRUE: Final = ("true", "yes", "on", "1")
 FALSE: Final = ("false", "no", "off", "0")
 """Words that YAML 1.1, which every trainer here reads, takes for booleans, and those of the command line."""
 
+OWN: Final = Said("the trainer has no key for it; the recipe's default", "训练器没有对应的键；取配方的默认值")
+
 Fetch = Callable[[str], tuple[str, str]]
 """Returns the text of a file that another names, and its own name."""
 
@@ -87,7 +89,7 @@ class Reading:
         return False
 
     def choice(self, name: str, choices: Sequence[str]) -> str | None:
-        """Return which of *choices* the file names, in lower case; None where it and the defaults are silent."""
+        """Return which of *choices* the file names, in lower case; None where all are silent."""
         value = self.get(name)
         if value is None:
             return None
@@ -150,8 +152,11 @@ class Reading:
             self._put(key, value, "stated", *self.where(stated))
             return
         place = next((place for name in names if (place := self.defaults.of(name)[1])), "")
-        where = f"{self.defaults.package}: {place}"
-        self._put(key, value, "defaulted" if place else "assumed", where, where)
+        if not place:
+            self.assume(key, value, OWN)
+            return
+        where = place if "==" in place else f"{self.defaults.package}: {place}"
+        self._put(key, value, "defaulted", where, where)
 
     def fact(self, key: str, value: Any, name: str) -> None:
         """Set the recipe's *key* to what the trainer does whatever its file says."""
@@ -192,9 +197,10 @@ class Reading:
     def refuse_all(self, reasons: Mapping[str, str]) -> None:
         """Refuse every name of *reasons* that is set to something other than off."""
         for name, why in reasons.items():
-            if self.raw(name) not in (None, False, 0, 1, "", [], {}, "no", "none", "false"):
-                self.refuse(name, why)
-            elif self.raw(name) is True:
+            if (
+                self.raw(name) not in (None, False, 0, 1, "", [], {}, "no", "none", "false")
+                or self.raw(name) is True
+            ):
                 self.refuse(name, why)
 
     def warn(self, english: str, chinese: str) -> None:

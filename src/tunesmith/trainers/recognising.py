@@ -10,11 +10,33 @@ from tunesmith.trainers.result import TITLES
 
 MARKS: Final[Mapping[str, tuple[str, ...]]] = {
     "deepspeed": ("zero_optimization", "train_micro_batch_size_per_gpu", "train_batch_size"),
-    "accelerate": ("distributed_type", "compute_environment", "mixed_precision", "fsdp_config", "num_processes"),
+    "accelerate": (
+        "distributed_type",
+        "compute_environment",
+        "mixed_precision",
+        "fsdp_config",
+        "num_processes",
+    ),
     "axolotl": ("base_model", "micro_batch_size", "sequence_len", "sample_packing", "adapter", "num_epochs"),
-    "llamafactory": ("finetuning_type", "cutoff_len", "stage", "lora_target", "lora_rank", "template", "do_train"),
+    "llamafactory": (
+        "finetuning_type",
+        "cutoff_len",
+        "stage",
+        "lora_target",
+        "lora_rank",
+        "template",
+        "do_train",
+    ),
     "swift": ("model", "tuner_type", "train_type", "torch_dtype", "attn_impl", "lora_rank", "quant_bits"),
-    "trl": ("model_name_or_path", "dtype", "use_peft", "lora_r", "max_length", "dataset_name", "load_in_4bit"),
+    "trl": (
+        "model_name_or_path",
+        "dtype",
+        "use_peft",
+        "lora_r",
+        "max_length",
+        "dataset_name",
+        "load_in_4bit",
+    ),
     "torchtune": ("checkpointer", "tokenizer", "model", "batch_size", "enable_activation_checkpointing"),
 }
 """Keys that files of each trainer have and few others do."""

@@ -73,7 +73,10 @@ DEFAULTS: Final = Defaults(
 )
 
 ATTENTIONS: Final = {
-    **{name: name for name in ("sdpa", "eager", "flash_attention_2", "flash_attention_3", "flash_attention_4")},
+    **{
+        name: name
+        for name in ("sdpa", "eager", "flash_attention_2", "flash_attention_3", "flash_attention_4")
+    },
     "flash_attn": "flash_attention_2",
     "flex_attention": "flex_attention",
 }
@@ -171,7 +174,10 @@ def _shard(recipe: Recipe, draft: Draft, content: dict[str, Any]) -> None:
     if hardware.nodes > 1:
         environment["NNODES"] = hardware.nodes
         draft.command = f"NODE_RANK=RANK MASTER_ADDR=FIRST_NODE MASTER_PORT=29500 {draft.command}"
-    said = {**environment, **({"PYTORCH_CUDA_ALLOC_CONF": hardware.alloc_conf} if hardware.alloc_conf else {})}
+    said = {
+        **environment,
+        **({"PYTORCH_CUDA_ALLOC_CONF": hardware.alloc_conf} if hardware.alloc_conf else {}),
+    }
     if said:
         content["ENV"] = said
     if recipe.sharding == "fsdp_hybrid":
@@ -186,7 +192,9 @@ def _shard(recipe: Recipe, draft: Draft, content: dict[str, Any]) -> None:
     if recipe.sharding in FSDP:
         offload = " offload" if recipe.offload.parameters == "cpu" else ""
         section = {"fsdp_version": 2, **accelerate.fsdp(recipe)}
-        section = {name: value for name, value in section.items() if name not in ("version", "offload_params")}
+        section = {
+            name: value for name, value in section.items() if name not in ("version", "offload_params")
+        }
         draft.file(FSDP_NAME, {"fsdp": f"full_shard auto_wrap{offload}", "fsdp_config": section})
 
 
@@ -268,7 +276,9 @@ def _read_method(reading: Reading) -> None:
     else:
         targets = reading.texts("target_modules")
         everything = targets == ["all-linear"]
-        reading.set("adapter.target_modules", "all-linear" if everything else tuple(targets), "target_modules")
+        reading.set(
+            "adapter.target_modules", "all-linear" if everything else tuple(targets), "target_modules"
+        )
     if reading.stated("lora_dtype"):
         reading.copy("lora_dtype", "precision.adapter")
     if bits:

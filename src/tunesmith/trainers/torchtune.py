@@ -80,7 +80,8 @@ REFUSED: Final = {
 """Keys that change memory and that a recipe cannot say."""
 
 TORCHAO: Final = Said(
-    "QLoRA is torchao's NF4 (blocks of 64, scales quantised again), which bitsandbytes' nf4, quantised twice, stands for",
+    "QLoRA is torchao's NF4 (blocks of 64, scales quantised again); bitsandbytes' nf4, quantised twice, "
+    "stands in for it",
     "QLoRA 使用 torchao 的 NF4（每块 64 个，缩放系数再量化），以 bitsandbytes 的双重量化 nf4 代替",
 )
 
@@ -99,7 +100,7 @@ class Component(NamedTuple):
 
 @cache
 def components() -> tuple[Component, ...]:
-    """Return the models that torchtune's own configurations train; the first of a builder is its usual one."""
+    """Return the models that torchtune's own configurations train; the first of a builder is the usual."""
     text = resources.files(__package__).joinpath("torchtune_models.json").read_text(encoding="utf-8")
     return tuple(Component(*row) for row in json.loads(text)["models"])
 
@@ -109,7 +110,9 @@ def write(recipe: Recipe, job: Job) -> Draft:
     draft, training, hardware = Draft(), recipe.training, recipe.hardware
     found = next((each for each in components() if each.model == recipe.model), None)
     if found is None:
-        draft.refuse(f"it has no builder for {str(recipe.model):.80}; it has those of {len(components())} models")
+        draft.refuse(
+            f"it has no builder for {recipe.model!s:.80}; it has those of {len(components())} models"
+        )
         return draft
     _refusals(recipe, draft)
     if draft.refused:
@@ -141,7 +144,10 @@ def write(recipe: Recipe, job: Job) -> Draft:
     if several:
         content["fsdp_cpu_offload"] = recipe.offload.parameters == "cpu"
         content["fsdp_reshard_after_forward"] = recipe.sharding == "fsdp"
-    logger = {"_component_": "torchtune.training.metric_logging.DiskLogger", "log_dir": f"{job.output_dir}/logs"}
+    logger = {
+        "_component_": "torchtune.training.metric_logging.DiskLogger",
+        "log_dir": f"{job.output_dir}/logs",
+    }
     content |= {"metric_logger": logger, "log_every_n_steps": 1, "log_peak_memory_stats": True}
     draft.file(NAME, content)
     _launch(recipe, draft, found, folder, several=several)
@@ -168,7 +174,9 @@ def _refusals(recipe: Recipe, draft: Draft) -> None:
     if quantization is not None and hardware.gpus > 1 and recipe.sharding == "none":
         draft.refuse("its QLoRA on several cards needs sharding: fsdp")
     if adapter is not None and _modules(adapter) is None:
-        draft.refuse(f"its LoRA adapts attention's projections, the whole MLP and the output, not {adapter.target_modules}")
+        draft.refuse(
+            f"its LoRA adapts attention's projections and the whole MLP, not {adapter.target_modules}"
+        )
     if adapter is not None and (adapter.peft_type != "LORA" or adapter.options or adapter.modules_to_save):
         draft.refuse("it makes plain LoRA and trains no module beside it")
     if recipe.attn_implementation not in (None, "sdpa"):
@@ -304,7 +312,9 @@ def _read_model(reading: Reading) -> None:
     bare = f"{package}.{name.removeprefix('q').removeprefix('lora_') if method != 'full' else name}"
     known = next((each for each in components() if each.builder == bare), None)
     if known is None:
-        reading.problem("model._component_", "a builder of a model that is known", "Give MODEL beside the file.")
+        reading.problem(
+            "model._component_", "a builder of a model that is known", "Give MODEL beside the file."
+        )
     else:
         reading.set("model", _named(reading, bare, known), "model._component_")
     reading.set("method", method, "model._component_")
@@ -331,7 +341,9 @@ def _read_model(reading: Reading) -> None:
 def _named(reading: Reading, builder: str, known: Component) -> str:
     """Return the model whose folder the checkpointer names, else the usual one of its builder."""
     folder = str(reading.raw("checkpointer.checkpoint_dir") or "").rstrip("/").rpartition("/")[2]
-    named = (each.model for each in components() if each.builder == builder and each.model.endswith(f"/{folder}"))
+    named = (
+        each.model for each in components() if each.builder == builder and each.model.endswith(f"/{folder}")
+    )
     return next(named, known.model) if folder else known.model
 
 

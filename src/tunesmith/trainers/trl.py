@@ -55,7 +55,10 @@ DEFAULTS: Final = Defaults(
         },
         "transformers==5.23.0: src/transformers/training_args.py": TRAINING_ARGUMENTS,
     },
-    facts={"trainer": "trl/scripts/sft.py runs SFTTrainer", "adapter": "trl/trainer/utils.py: get_peft_config"},
+    facts={
+        "trainer": "trl/scripts/sft.py runs SFTTrainer",
+        "adapter": "trl/trainer/utils.py: get_peft_config",
+    },
 )
 
 REFUSED: Final = {
@@ -70,7 +73,7 @@ OWN_DTYPE: Final = Said(
 
 
 def write(recipe: Recipe, job: Job) -> Draft:
-    """Return ``sft.yaml``, with accelerate's or DeepSpeed's file where cards share, and the line that runs it."""
+    """Return ``sft.yaml``, accelerate's or DeepSpeed's file where cards share, and the line to run."""
     draft, hardware = Draft(command=f"trl sft --config {NAME}"), recipe.hardware
     if recipe.method == "freeze":
         draft.refuse("TRL's command line freezes no part of a model")
@@ -95,7 +98,9 @@ def write(recipe: Recipe, job: Job) -> Draft:
         content["deepspeed"] = deepspeed.NAME
     draft.file(NAME, content)
     if "accelerate_config" in content:
-        plain = recipe if recipe.sharding in FSDP else recipe.replace(sharding="ddp", deepspeed=None, offload={})
+        plain = (
+            recipe if recipe.sharding in FSDP else recipe.replace(sharding="ddp", deepspeed=None, offload={})
+        )
         draft.file(accelerate.NAME, accelerate.section(plain))
     if recipe.sharding in ZERO:
         draft.file(deepspeed.NAME, deepspeed.section(recipe))
@@ -107,7 +112,9 @@ def write(recipe: Recipe, job: Job) -> Draft:
 
 def _adapter_arguments(adapter: Adapter, draft: Draft) -> dict[str, Any]:
     if adapter.peft_type != "LORA" or adapter.options:
-        draft.refuse(f"TRL's command line makes plain LoRA only, not {adapter.peft_type} with further options")
+        draft.refuse(
+            f"TRL's command line makes plain LoRA only, not {adapter.peft_type} with further options"
+        )
     targets = adapter.target_modules
     if isinstance(targets, tuple) and len(targets) == 1:
         # ModelConfig makes a text of a list of one, which PEFT then takes for a regular expression.
@@ -176,7 +183,7 @@ def read(reading: Reading) -> None:
 
 
 def _read_precision(reading: Reading) -> str | None:
-    """Set the weights' type and autocast; SFTConfig.__post_init__ switches bf16 on unless fp16 or bf16 is said."""
+    """Set the weights' type and autocast; SFTConfig switches bf16 on unless it or fp16 is said."""
     dtype = reading.choice("dtype", ("auto", "bfloat16", "float16", "float32", "bf16", "fp16", "fp32"))
     if dtype == "auto":
         reading.assume("precision.weights", "bfloat16", OWN_DTYPE)
