@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tunesmith.memory.estimate import Estimate
     from tunesmith.memory.ledger import Ledger
     from tunesmith.search import Plans
+    from tunesmith.trainers import Export, Imported
 
 __all__ = [
     "GOALS",
@@ -33,12 +34,15 @@ __all__ = [
     "Recipe",
     "check_output",
     "estimate",
+    "export_recipe",
     "flags",
+    "import_recipe",
     "inert",
     "ledger",
     "lengths",
     "make_recipe",
     "show",
+    "show_import",
     "show_plans",
     "show_suggestions",
     "suggest",
@@ -225,6 +229,41 @@ def make_recipe(changes: Mapping[str, Any], *, path: str | Path | None = None) -
         return read_recipe(path, changes=changes)
     model = {key: value for key, value in changes.items() if key == "model"}
     return read_recipe(path, changes=model).replace(**changes)
+
+
+def import_recipe(
+    path: str | Path, *, trainer: str | None = None, changes: Mapping[str, Any] | None = None
+) -> Imported:
+    """Return the recipe in another trainer's file at *path* (``-``: standard input), with every key's origin.
+
+    The *trainer* is told by the file's keys where it is not named; dotted *changes* go before the file.
+    """
+    from tunesmith.trainers import read_path
+
+    return read_path(path, trainer=trainer, changes=changes)
+
+
+def export_recipe(
+    recipe: Recipe | Mapping[str, Any] | str | Path,
+    trainer: str,
+    *,
+    data: str | None = None,
+    output_dir: str = "output",
+) -> Export:
+    """Return *recipe* as the files of *trainer*, the line that runs them, and what they cannot say.
+
+    Raises UnsupportedError where the files would need other memory than the recipe.
+    """
+    from tunesmith.trainers import export
+
+    return export(_recipe(recipe), trainer, data=data, output_dir=output_dir)
+
+
+def show_import(imported: Imported, *, lang: str = "en") -> RenderableType:
+    """Return where each choice of an imported recipe comes from, as text for a terminal."""
+    from tunesmith.report.imported import provenance
+
+    return provenance(imported, lang=lang)
 
 
 def show(
