@@ -87,8 +87,8 @@ class Labels:
                 parameter.register_post_accumulate_grad_hook(self._gradient_born)
 
     def _gradient_born(self, parameter: torch.Tensor) -> None:
-        assert parameter.grad is not None
-        self._recorder.label([parameter.grad], "gradients")
+        if parameter.grad is not None:  # else it was reduced and let go already
+            self._recorder.label([parameter.grad], "gradients")
 
 
 def tensors_in(tree: object) -> list[torch.Tensor]:

@@ -62,7 +62,7 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
         recorder,
     ):
         recorder.name_modules(model, head=head)
-        for moment in step.run(model, recipe, device):
+        for moment in step.run(model, recipe, device, label=recorder.label):
             if recorder.paused:  # what came before lies in the memory of the host
                 recorder.paused = False
             else:

@@ -6,7 +6,7 @@ whoever drives it can look at memory there; the same code runs on meta, on a CPU
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -46,15 +46,24 @@ def loads_on_card(recipe: Recipe) -> bool:
     return distribution_of(recipe).loads_on_card
 
 
-def run(model: PreTrainedModel, recipe: Recipe, device: torch.device) -> Iterator[Run]:
+def run(
+    model: PreTrainedModel,
+    recipe: Recipe,
+    device: torch.device,
+    *,
+    label: Callable[[Iterable[torch.Tensor], str], None] | None = None,
+) -> Iterator[Run]:
     """Yield the run at each moment of two optimizer steps; the phase before it has just ended.
 
-    Two steps, because optimizer states are born in the first and live through the second.
+    Two steps, because optimizer states are born in the first and live through the second. ``label`` is told
+    what storages are that cannot be known from outside.
 
     Raises RecipeError for what a library refuses, MissingExtraError for an optimizer whose package is not
     installed, and UnsupportedError for what cannot be run faithfully.
     """
     cards = distribution_of(recipe)(recipe, device)
+    cards.label = label or cards.label
+    recipe = cards.recipe
     state = Run(model=model, host=cards.host)
 
     def at(moment: str) -> Run:

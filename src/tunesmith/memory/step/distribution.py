@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -28,6 +28,8 @@ class Distribution:
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         self.recipe, self.device = recipe, device
         self.host: list[HostBlock] = []
+        self.label: Callable[[Iterable[torch.Tensor], str], None] = lambda tensors, category: None
+        """Told what storages are that nobody could tell from outside."""
 
     def shard(self, model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         """Spread *model* over the cards; yield each moment's name and the model at it.

@@ -12,6 +12,7 @@ from transformers.trainer_optimizer import _OPTIMIZER_HANDLERS, OptimizerContext
 from transformers.trainer_pt_utils import get_parameter_names
 
 from tunesmith.errors import MissingExtraError, RecipeError, UnsupportedError
+from tunesmith.memory.step.deepspeed import whole_numel
 from tunesmith.recipe import Recipe
 
 UNFIT: Final = {
@@ -35,7 +36,7 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     A plain loop hands over all parameters in one group, as PyTorch's examples do.
     """
     trainable = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    if not sum(p.numel() for _, p in trainable):
+    if not sum(whole_numel(p) for _, p in trainable):
         raise RecipeError(
             f"method {recipe.method}: given choices that train no parameter, expected at least one. "
             "Name what learns: adapter.target_modules, adapter.options or freeze.trainable."

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from tunesmith.errors import UnsupportedError
+from tunesmith.memory.step.deepspeed import zero_of
 from tunesmith.memory.step.distribution import Distribution
 from tunesmith.memory.step.sharding.fsdp import Fsdp, QuantizedFsdp
 from tunesmith.recipe import Recipe
-from tunesmith.recipe.names import FSDP
+from tunesmith.recipe.names import FSDP, ZERO
 
 __all__ = ["distribution_of"]
 
@@ -20,6 +21,8 @@ def distribution_of(recipe: Recipe) -> type[Distribution]:
         return Distribution
     if recipe.sharding in FSDP:
         return Fsdp if recipe.quantization is None else QuantizedFsdp
+    if recipe.sharding in ZERO:
+        return zero_of(recipe)
     raise UnsupportedError(
         f"sharding {recipe.sharding} over {recipe.hardware.world_size} cards is not estimated yet. "
         "Set sharding: none, hardware.gpus: 1 and hardware.nodes: 1."
