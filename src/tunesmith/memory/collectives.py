@@ -129,6 +129,7 @@ def _patches(streams: Streams) -> list[tuple[Any, str, Any]]:
     """Return (owner, attribute, replacement): what keeps FSDP2 from taking the card for no device at all."""
     return [
         (torch, "meta", streams),
+        (torch.accelerator, "current_stream", streams.current_stream),
         (torch.Tensor, "is_meta", property(lambda _: False)),
         (torch.UntypedStorage, "data_ptr", lambda storage: storage._cdata),
         (_fsdp_param_group.FSDPParamGroup, "_validate_no_meta_params", lambda _: None),
