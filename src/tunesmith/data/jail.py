@@ -86,7 +86,7 @@ class Child:
         try:
             pipe.write(len(data).to_bytes(LENGTH_BYTES, "big") + data)
             pipe.flush()
-        except OSError:
+        except (OSError, ValueError):  # ValueError: the pipe is closed at our end
             raise ChildError(self._cause()) from None
         finally:
             watch.cancel()
@@ -102,7 +102,7 @@ class Child:
                 self._process.kill()
                 raise ChildError(f"gave more than {_MAX_ANSWER_BYTES:,} bytes")
             data = pipe.read(length)
-        except OSError:
+        except (OSError, ValueError):  # ValueError: the pipe is closed at our end
             raise ChildError(self._cause()) from None
         finally:
             watch.cancel()

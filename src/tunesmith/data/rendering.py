@@ -26,8 +26,8 @@ MEMORY_BYTES: Final = 1 << 30
 CHAT_SECONDS: Final = 2.0
 """Processor time that one chat may take."""
 
-OUTPUT_BYTES: Final = 1 << 20
-"""What a chat may become beside eight times what it was."""
+OUTPUT_CHARACTERS: Final = 1 << 20
+"""How long a chat may become beside eight times its texts and tools."""
 
 TODAY: Final = datetime(2024, 7, 26)
 """The date that templates are told, so that lengths do not change with the day: Llama 3.1's own."""
@@ -121,13 +121,17 @@ class Renderer:
 
     def render(self, messages: list[dict[str, Any]], tools: list[Any], *, prompt: bool) -> str:
         """Return *messages* as text, with *prompt* up to where the assistant begins to speak."""
-        return self._template.render(
+        text = self._template.render(
             messages=messages,
             tools=tools or None,
             documents=None,
             add_generation_prompt=prompt,
             **self._tokens,
         )
+        allowed = OUTPUT_CHARACTERS + 8 * sum(len(str(message["content"])) for message in messages)
+        if len(text) > allowed + 8 * len(str(tools)):
+            raise jinja2.TemplateError(f"it makes {len(text):,} characters of a chat, expected {allowed:,} at most")
+        return text
 
     def chat(self, chat: dict[str, Any]) -> dict[str, Any]:
         """Return the text of *chat* and its learned spans, as pairs of positions in it."""
@@ -144,7 +148,7 @@ class Renderer:
         self, text: str, messages: list[dict[str, Any]], tools: list[Any], index: int, after: int
     ) -> list[int]:
         """Return where message *index* is said in *text*, its end mark included, from position *after* on."""
-        content = str(messages[index].get("content", ""))
+        content = str(messages[index]["content"])
         start = self._start(text, messages[:index], tools)
         if start is None or start < after:
             start = _found(text, content, after)
@@ -231,10 +235,6 @@ class _Desk:
             answer["text"].encode("utf-8")
         except Exception as error:  # a template's own errors are of any kind
             return {"error": reason(error, MEMORY_BYTES)}
-        allowed = OUTPUT_BYTES + 8 * sum(len(str(each)) for each in chat["messages"])
-        if len(answer["text"]) > allowed:
-            given = len(answer["text"])
-            return {"error": f"made {given:,} characters of one chat, expected at most {allowed:,}"}
         return answer
 
 
