@@ -34,8 +34,8 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         os.environ["TUNESMITH_CACHE"] = before
 
 
-def _recipe(model: str, **changes: Any) -> Recipe:
-    base = Recipe(model=model, hardware={"gpu": "RTX 4090"}, gradient_accumulation_steps=16)  # type: ignore[arg-type]
+def _recipe(**changes: Any) -> Recipe:
+    base = Recipe(model=MODEL, hardware={"gpu": "RTX 4090"}, gradient_accumulation_steps=16)  # type: ignore[arg-type]
     return base.replace(**changes)
 
 
@@ -43,14 +43,12 @@ def _reason(code: str, text: str, text_zh: str) -> Reason:
     return Reason(code=code, text=text, text_zh=text_zh, values={})
 
 
-def _plan(
-    model: str, changes: dict[str, Any], gib: float, seconds: tuple[float, float], fidelity: int
-) -> Plan:
+def _plan(changes: dict[str, Any], gib: float, seconds: tuple[float, float], fidelity: int) -> Plan:
     step = Interval(*seconds)
     allocated = int(gib * GIB)
     process = allocated + GIB
     return Plan(
-        recipe=_recipe(model, **changes),
+        recipe=_recipe(**changes),
         peak=Peak(allocated_bytes=allocated, reserved_bytes=allocated + GIB // 2, process_bytes=process),
         margin_bytes=int(23.52 * GIB) - process,
         host_bytes=2 * GIB if gib > 20 else 0,
@@ -66,7 +64,7 @@ def _plan(
     )
 
 
-def _front(plans: tuple[Plan, ...], model: str) -> tuple[Point, ...]:
+def _front(plans: tuple[Plan, ...]) -> tuple[Point, ...]:
     fitting = tuple(
         Point(
             recipe=plan.recipe,
@@ -80,7 +78,7 @@ def _front(plans: tuple[Plan, ...], model: str) -> tuple[Point, ...]:
     )
     others = tuple(
         Point(
-            recipe=_recipe(model, **changes),
+            recipe=_recipe(**changes),
             process_bytes=int(gib * GIB),
             step_seconds=Interval(16 * 2048 / high, 16 * 2048 / low),
             tokens_per_second=Interval(low, high),
@@ -103,9 +101,9 @@ def planned() -> Callable[..., Plans]:
     """Return what makes the answer to a search by hand: three plans or none, a miss, two clusters."""
 
     def make(*, fits: bool = True, gpu: str | None = "RTX 4090", model: str = MODEL, **changes: Any) -> Plans:
-        plans = tuple(_plan(model, *choice) for choice in CHOICES) if fits else ()
+        plans = tuple(_plan(*choice) for choice in CHOICES) if fits else ()
         miss = Miss(
-            recipe=_recipe(model, method="full"),
+            recipe=_recipe(method="full"),
             needed_bytes=int(62.8 * GIB),
             available_bytes=int(23.5 * GIB),
             missing_bytes=int(39.3 * GIB),
@@ -119,7 +117,7 @@ def planned() -> Callable[..., Plans]:
                 gpu=card,
                 gpus=gpus,
                 nodes=nodes,
-                recipe=_recipe(model, method="full", **{"hardware.gpu": card, "hardware.gpus": gpus}),
+                recipe=_recipe(method="full", **{"hardware.gpu": card, "hardware.gpus": gpus}),
                 peak_bytes=60 * GIB,
                 hours=Interval(0.4, 0.7),
                 usd=cost,
@@ -136,7 +134,7 @@ def planned() -> Callable[..., Plans]:
             "nodes": 1,
             "goal": "fastest",
             "plans": plans,
-            "front": _front(plans, model),
+            "front": _front(plans),
             "nearest_miss": miss,
             "hardware": () if fits and gpu else hardware,
             "searched": 21504,

@@ -179,4 +179,4 @@ def plan(own: Mapping[str, Any]) -> bool:
         sys.stdout.write(json.dumps(plans.to_mapping(), allow_nan=False) + "\n")
     else:
         show(api.show_plans(plans, lang=lang, epochs=passes))
-    return bool(plans.plans)
+    return bool(plans.plans or (plans.gpu is None and plans.hardware))

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from tunesmith.hardware import GPUS, Gpu
+from tunesmith.hardware import Gpu
 from tunesmith.report.bilingual import pair, said
 from tunesmith.report.chart import SANS, picture_style
 from tunesmith.report.markup import Markup, clipped, number, tag
-from tunesmith.report.plans.marks import Mark, drawn_mark, fronts, labels, legend, whisker
+from tunesmith.report.plans.marks import Mark, drawn_mark, fronts, labels, legend, thinned, whisker
 from tunesmith.report.plans.scale import Scale
-from tunesmith.report.plans.told import question, verdict
+from tunesmith.report.plans.told import card, question, verdict
 from tunesmith.report.words import inert, tell
 from tunesmith.search import Plans, Point
 from tunesmith.units import GIB, gib
@@ -26,6 +26,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 628, 108, 424
 _TITLE: Final = 78
 """Pixels of the title."""
 _LEGEND: Final = _RIGHT + 26
+_LARGEST: Final = 4
+"""Recipes up to so many times as large as the card are drawn."""
 _FURTHEST: Final = 2.6
 """A card up to so many times as large as the largest recipe is drawn to scale."""
 _TIME: Final = (
@@ -39,14 +41,14 @@ def plans_svg(plans: Plans, *, lang: str = "en", titled: bool = True) -> Markup:
 
     On a page that says it already the picture is not *titled* with what was asked and found.
     """
-    points = _points(plans)
+    gpu, above = card(plans), 0 if titled else _TITLE
+    points = _points(plans, gpu)
     assert points, "a picture needs a recipe"
-    card, above = GPUS.get(plans.gpu or ""), 0 if titled else _TITLE
-    time, memory = _scales(points, card)
-    marks = [
+    time, memory = _scales(points, gpu)
+    marks = thinned(
         Mark(point=point, rank=rank, x=time.at(_middle(point)), y=memory.at(point.process_bytes / GIB))
         for point, rank in points
-    ]
+    )
     return tag(
         "svg",
         tag(
@@ -59,7 +61,7 @@ def plans_svg(plans: Plans, *, lang: str = "en", titled: bool = True) -> Markup:
         *(_header(plans, lang) if titled else ()),
         tag("rect", class_="plot", x=_LEFT, y=_TOP, width=_RIGHT - _LEFT, height=_BOTTOM - _TOP),
         *_axes(time, memory, lang),
-        *_limit(card, memory, lang),
+        *_limit(gpu, memory, lang),
         *fronts(marks),
         *(whisker(mark, time) for mark in marks if mark.rank),
         *(drawn_mark(mark, lang) for mark in sorted(marks, key=lambda mark: mark.rank)),
@@ -83,8 +85,11 @@ def plans_style() -> str:
     return picture_style() + ".tunesmith .digit{fill:#fff}"
 
 
-def _points(plans: Plans) -> list[tuple[Point, int]]:
-    """Return the recipes to draw with their rank: the front, and the plans as they were confirmed."""
+def _points(plans: Plans, gpu: Gpu | None) -> list[tuple[Point, int]]:
+    """Return the recipes to draw with their rank: the front, and the plans as they were confirmed.
+
+    Of what is several times too large for the card, only the smallest recipe of each method is drawn.
+    """
     confirmed = [
         Point(
             recipe=plan.recipe,
@@ -97,7 +102,17 @@ def _points(plans: Plans) -> list[tuple[Point, int]]:
         for plan in plans.plans
     ]
     known = [plan.recipe for plan in plans.plans]
-    front = [(point, 0) for point in plans.front if point.recipe not in known]
+    most = _LARGEST * gpu.memory_bytes if gpu is not None else None
+    least: dict[str, int] = {}
+    for point in plans.front:
+        method = point.recipe.method
+        least[method] = min(point.process_bytes, least.get(method, point.process_bytes))
+    front = [
+        (point, 0)
+        for point in plans.front
+        if point.recipe not in known
+        and (most is None or point.process_bytes <= max(most, least[point.recipe.method]))
+    ]
     return [*front, *((point, rank) for rank, point in enumerate(confirmed, 1))]
 
 
@@ -105,13 +120,13 @@ def _middle(point: Point) -> float:
     return (point.step_seconds.low + point.step_seconds.high) / 2
 
 
-def _scales(points: Sequence[tuple[Point, int]], card: Gpu | None) -> tuple[Scale, Scale]:
+def _scales(points: Sequence[tuple[Point, int]], gpu: Gpu | None) -> tuple[Scale, Scale]:
     """Return the scales of seconds and of GiB."""
     seconds = [_middle(point) for point, _ in points]
     seconds += [end for point, rank in points if rank for end in point.step_seconds]
     needs = [max(point.process_bytes, 1) / GIB for point, _ in points]
-    if card is not None and card.memory_bytes / GIB <= _FURTHEST * max(needs):
-        needs.append(card.memory_bytes / GIB)
+    if gpu is not None and gpu.memory_bytes / GIB <= _FURTHEST * max(needs):
+        needs.append(gpu.memory_bytes / GIB)
     return (
         Scale.over([max(each, 1e-9) for each in seconds], start=_LEFT, end=_RIGHT, from_zero=False),
         Scale.over(needs, start=_BOTTOM, end=_TOP, from_zero=True),
@@ -152,13 +167,13 @@ def _axes(time: Scale, memory: Scale, lang: str) -> Iterator[Markup]:
     yield said("text", *_TIME, lang, class_="soft", x=middle, y=below, text_anchor="middle", font_size="11")
 
 
-def _limit(card: Gpu | None, memory: Scale, lang: str) -> Iterator[Markup]:
+def _limit(gpu: Gpu | None, memory: Scale, lang: str) -> Iterator[Markup]:
     """Yield the card's memory as a line, and what lies above hatched; only a word where it is far above."""
-    if card is None:
+    if gpu is None:
         return
-    name, held = inert(card.name), card.memory_bytes / GIB
+    name, held = inert(gpu.name), gpu.memory_bytes / GIB
     if held > memory.high:
-        texts = (f"{name} ({gib(card.memory_bytes)}) ↑", f"{name}（{gib(card.memory_bytes)}）↑")
+        texts = (f"{name} ({gib(gpu.memory_bytes)}) ↑", f"{name}（{gib(gpu.memory_bytes)}）↑")
         yield said(
             "text", *texts, lang, class_="soft halo", x=number(_LEFT + 8), y=number(_TOP + 15), font_size="11"
         )
@@ -168,7 +183,7 @@ def _limit(card: Gpu | None, memory: Scale, lang: str) -> Iterator[Markup]:
     yield tag("line", class_="limit", x1=_LEFT, x2=_RIGHT, y1=y, y2=y)
     yield tag(
         "text",
-        f"{name} ({gib(card.memory_bytes)})",
+        f"{name} ({gib(gpu.memory_bytes)})",
         class_="alarm halo",
         x=_RIGHT - 8,
         y=y - 5,

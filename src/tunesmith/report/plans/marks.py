@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -28,6 +28,8 @@ _NAMES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 
 _PLAN, _OTHER, _LEGEND = 9.0, 4.2, 6.0
 """Half the size of a plan's mark, of another's and of one in the legend."""
+_APART: Final = 6.0
+"""Pixels by which marks of one method lie apart."""
 _ROW: Final = 20.0
 """Height of a line of the legend."""
 _TOLD: Final = 5
@@ -50,6 +52,24 @@ class Mark:
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom of something that should not be written over."""
+
+
+def thinned(marks: Iterable[Mark]) -> list[Mark]:
+    """Return *marks* without those that would lie on another of the same method and fit; plans all stay."""
+    kept: list[Mark] = []
+    for mark in marks:
+        method, fits = mark.point.recipe.method, mark.point.fits
+        covered = any(
+            other.point.recipe.method == method
+            and other.point.fits == fits
+            and not other.rank
+            and abs(other.x - mark.x) < _APART
+            and abs(other.y - mark.y) < _APART
+            for other in kept
+        )
+        if mark.rank or not covered:
+            kept.append(mark)
+    return kept
 
 
 def fronts(marks: Sequence[Mark]) -> Iterator[Markup]:

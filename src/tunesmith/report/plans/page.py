@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
-from tunesmith.hardware import GPUS
 from tunesmith.report.assumptions import sentence
 from tunesmith.report.bilingual import pair, said
 from tunesmith.report.document import document, languages, resource
@@ -20,7 +19,7 @@ from tunesmith.report.palette import METHODS
 from tunesmith.report.plans.chart import plans_style, plans_svg
 from tunesmith.report.plans.figures import batch, epochs, hours, sequences, span, usd
 from tunesmith.report.plans.recipe_file import recipe_text
-from tunesmith.report.plans.told import lengths_lines, question, verdict
+from tunesmith.report.plans.told import WHY, card, grouped, lengths_lines, question, verdict
 from tunesmith.report.words import LANGUAGES, Tell, inert, tell
 from tunesmith.search import Hardware, Miss, Plan, Plans, Reason
 from tunesmith.units import gib
@@ -67,6 +66,8 @@ def _figure(plans: Plans, lang: str) -> Iterator[Markup]:
 
 
 def _sections(plans: Plans, lang: str, passes: float) -> Iterator[Markup]:
+    if plans.hardware and plans.gpu is None:
+        yield _hardware(plans.hardware, lang, passes)
     if plans.plans:
         title = said("h2", "Plans", "方案", lang)
         yield tag("section", title, _table_of_plans(plans, lang, passes), _agreed(plans, lang))
@@ -74,9 +75,8 @@ def _sections(plans: Plans, lang: str, passes: float) -> Iterator[Markup]:
         yield tag("section", said("h2", "Reasons and recipes", "理由与配方", lang), *told)
     if plans.nearest_miss is not None:
         yield _miss(plans.nearest_miss, lang, alone=not plans.plans)
-    if plans.hardware:
-        title = said("h2", "Hardware that holds it", "放得下的硬件", lang)
-        yield tag("section", title, _hardware(plans.hardware, lang, passes))
+    if plans.hardware and plans.gpu is not None:
+        yield _hardware(plans.hardware, lang, passes)
     if plans.assumptions:
         told = [said("li", *pair(partial(_assumption, line)), lang) for line in plans.assumptions]
         yield tag("section", said("h2", "Assumptions", "假设", lang), tag("ul", *told))
@@ -115,8 +115,8 @@ def _row(rank: int, plan: Plan, plans: Plans, same: frozenset[str], lang: str, p
     recipe, peak = plan.recipe, plan.peak
     rests = pair(lambda each: differing(recipe, same, each))
     tokens = f"{sequences(recipe)} × {recipe.sequence_length:,}"
-    card = GPUS.get(plans.gpu or "")
-    memory = peak.process_bytes + plan.margin_bytes if card is None else card.memory_bytes
+    gpu = card(plans)
+    memory = peak.process_bytes + plan.margin_bytes if gpu is None else gpu.memory_bytes
     return tag(
         "tr",
         tag("td", str(rank), class_="figure rank"),
@@ -168,7 +168,8 @@ def _agreed(plans: Plans, lang: str) -> Markup:
     texts = pair(lambda each: in_common(plans.plans[0].recipe, same, each))
     if not texts[0]:
         return Markup("")
-    return said("p", f"In each: {texts[0]}", f"共同：{texts[1]}", lang, class_="soft")
+    titles = ("In each", "共同") if len(plans.plans) > 1 else ("Also", "此外")
+    return said("p", f"{titles[0]}: {texts[0]}", f"{titles[1]}：{texts[1]}", lang, class_="soft")
 
 
 def _details(plans: Plans, rank: int, lang: str, passes: float) -> Markup:
@@ -179,11 +180,19 @@ def _details(plans: Plans, rank: int, lang: str, passes: float) -> Markup:
     return tag(
         "details",
         tag("summary", f"{rank} · ", said("span", *pair(partial(named, plan.recipe)), lang)),
-        _reasons(plan.reasons, lang),
+        *_grouped(plan.reasons, lang),
         tag("p", said("button", "Copy recipe.yaml", "复制 recipe.yaml", lang, **copied), class_="copy"),
         said("pre", *texts, lang, id=f"recipe{rank}"),
         open="open" if rank == 1 else None,
     )
+
+
+def _grouped(reasons: Sequence[Reason], lang: str) -> Iterator[Markup]:
+    """Yield the reasons under their titles; why a plan is one needs none."""
+    for title, members in grouped(reasons):
+        if title != WHY:
+            yield said("h3", *title, lang)
+        yield _reasons(members, lang)
 
 
 def _reasons(reasons: Sequence[Reason], lang: str) -> Markup:
@@ -217,7 +226,9 @@ def _hardware(hardware: Sequence[Hardware], lang: str, passes: float) -> Markup:
         _both("th", lang, lambda t: epochs(passes, t), class_="figure"),
         said("th", "cost", "费用", lang, class_="figure"),
     ]
-    return _table(head, [_cluster(each, lang, passes) for each in hardware], "hardware")
+    title = said("h2", "Hardware that holds it", "放得下的硬件", lang)
+    table = _table(head, [_cluster(each, lang, passes) for each in hardware], "hardware")
+    return tag("section", title, table)
 
 
 def _cluster(each: Hardware, lang: str, passes: float) -> Markup:

@@ -9,11 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tunesmith.hardware import GPUS
 from tunesmith.report.assumptions import sentence
 from tunesmith.report.naming import cards, differing, in_common, method_name, named, shared
 from tunesmith.report.plans.figures import batch, epochs, hours, sequences, span, usd
-from tunesmith.report.plans.told import lengths_lines, question, verdict
+from tunesmith.report.plans.told import card, grouped, lengths_lines, question, verdict
 from tunesmith.report.terminal import Bar
 from tunesmith.report.words import Tell, inert, tell
 from tunesmith.search import Hardware, Miss, Plan, Plans, Reason
@@ -24,13 +23,16 @@ def answer(plans: Plans, *, lang: str = "en", passes: float = 1.0) -> Group:
     """Return the whole answer as one renderable that reads well in 100 columns; hours are of *passes*."""
     t = tell(lang)
     blocks: list[RenderableType] = [_headline(plans, t)]
+    if plans.hardware and plans.gpu is None:
+        blocks += ["", _hardware(plans.hardware, lang, passes)]
     if plans.plans:
         blocks += ["", _table_of_plans(plans, lang, passes), *_agreed(plans.plans, lang, t)]
-        blocks += _reasons(t("Why the first", "为何选第一个"), plans.plans[0].reasons, t)
+        for title, reasons in grouped(plans.plans[0].reasons):
+            blocks += [Text(f"\n{t(*title)}", style="bold"), _sentences(reasons, t)]
         blocks += _others(plans.plans, t)
     if plans.nearest_miss is not None:
         blocks += _miss(plans.nearest_miss, lang, t, alone=not plans.plans)
-    if plans.hardware:
+    if plans.hardware and plans.gpu is not None:
         blocks += ["", _hardware(plans.hardware, lang, passes)]
     return Group(*blocks, *_assumptions(plans, lang))
 
@@ -69,7 +71,8 @@ def _table_of_plans(plans: Plans, lang: str, passes: float) -> Table:
         fixed=(2, 3),
     )
     same = shared([plan.recipe for plan in plans.plans])
-    memory = GPUS[plans.gpu].memory_bytes if plans.gpu is not None and plans.gpu in GPUS else 0
+    gpu = card(plans)
+    memory = 0 if gpu is None else gpu.memory_bytes
     for rank, plan in enumerate(plans.plans, 1):
         table.add_row(*_row(rank, plan, same, memory, lang, passes), style="" if rank > 1 else "bold")
     return table
@@ -102,21 +105,16 @@ def _agreed(plans: Sequence[Plan], lang: str, t: Tell) -> Iterator[RenderableTyp
     recipe = plans[0].recipe
     text = in_common(recipe, shared([plan.recipe for plan in plans]), lang)
     if text:
-        yield Text(t("\nIn each: ", "\n共同：") + text, style="dim")
+        title = t("In each", "共同") if len(plans) > 1 else t("Also", "此外")
+        yield Text(f"\n{title}{t(': ', '：')}{text}", style="dim")
 
 
-def _reasons(title: str, reasons: Sequence[Reason], t: Tell) -> Iterator[RenderableType]:
-    if reasons:
-        yield Text(f"\n{title}", style="bold")
-        yield from _sentences(reasons, t)
-
-
-def _sentences(reasons: Sequence[Reason], t: Tell) -> Iterator[RenderableType]:
-    """Yield the reasons, one a line, those that run over set in below their beginning."""
+def _sentences(reasons: Sequence[Reason], t: Tell) -> Table:
+    """Return the reasons, one a line, those that run over set in below their beginning."""
     table = Table.grid(padding=(0, 1))
     for reason in reasons:
         table.add_row(Text("·"), Text(inert(t(reason.text, reason.text_zh), 600)))
-    yield table
+    return table
 
 
 def _others(plans: Sequence[Plan], t: Tell) -> Iterator[RenderableType]:
@@ -130,7 +128,7 @@ def _others(plans: Sequence[Plan], t: Tell) -> Iterator[RenderableType]:
         if own:
             table.add_row(Text(f"{rank}"), Text(t(" ", "").join(own)))
     if table.row_count:
-        yield Text(t("\nWhy not the others", "\n为何不选其他"), style="bold")
+        yield Text(t("\nAnd the others", "\n其他方案"), style="bold")
         yield table
 
 
@@ -147,7 +145,7 @@ def _miss(miss: Miss, lang: str, t: Tell, *, alone: bool) -> Iterator[Renderable
         t(f"{gib(miss.missing_bytes)} are missing.", f"还差 {gib(miss.missing_bytes)}。"), style="red"
     )
     yield line
-    yield from _sentences(miss.reasons, t)
+    yield _sentences(miss.reasons, t)
 
 
 def _hardware(hardware: Sequence[Hardware], lang: str, passes: float) -> Table:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
+from tunesmith.hardware import GPUS, Gpu
 from tunesmith.report.naming import Texts, cards
 from tunesmith.report.words import Tell, inert
-from tunesmith.search import Plans
+from tunesmith.search import Plans, Reason
 
 _GOALS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
@@ -17,6 +18,20 @@ _GOALS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "quality": ("the truest to full fine-tuning first", "最接近全参数微调的在前"),
     }
 )
+
+WHY: Final[Texts] = ("Why the first", "为何选第一个")
+_ELSE: Final[Texts] = ("Why nothing else", "为何不选其他")
+_MORE: Final[Texts] = ("What more cards would buy", "增加显卡的收益")
+_TITLES: Final[Mapping[str, Texts]] = MappingProxyType(
+    {
+        "one_change": _ELSE,
+        "slower": _ELSE,
+        "too_large": _ELSE,
+        "more_cards": _MORE,
+        "more_cards_hold": _MORE,
+    }
+)
+"""Titles of reasons by their codes."""
 
 
 def question(plans: Plans, t: Tell) -> str:
@@ -30,6 +45,8 @@ def question(plans: Plans, t: Tell) -> str:
 
 def verdict(plans: Plans, t: Tell) -> str:
     """Return whether something fits, and how much was weighed for it."""
+    if plans.gpu is None:
+        return _held(plans, t)
     weighed = t(
         f"{plans.searched:,} recipes weighed in {plans.seconds:.1f} s",
         f"{plans.seconds:.1f} 秒内权衡了 {plans.searched:,} 个配方",
@@ -37,10 +54,43 @@ def verdict(plans: Plans, t: Tell) -> str:
     if not plans.plans:
         return t(f"Nothing fits: {weighed}.", f"都放不下：{weighed}。")
     count = len(plans.plans)
+    if count == 1:
+        return t(
+            f"Fits: the best of {weighed}, confirmed by a trace.",
+            f"放得下：{weighed}，以下为最佳，经追踪确认。",
+        )
     return t(
         f"Fits: the best {count} of {weighed}, each confirmed by a trace.",
         f"放得下：{weighed}，以下 {count} 个最佳，均经追踪确认。",
     )
+
+
+def _held(plans: Plans, t: Tell) -> str:
+    """Return how many kinds of card hold the run, and which of them the plans are for."""
+    if not plans.hardware:
+        return t("Nothing fits: no card of the catalogue holds it.", "都放不下：目录中的显卡都不够。")
+    first, count = plans.hardware[0], len(plans.hardware)
+    name = cards(inert(first.gpu), first.gpus, first.nodes, t)
+    return t(
+        f"Fits: the best {count} kinds of card are below; the plans are for the first, {name}.",
+        f"放得下：以下是最佳的 {count} 种显卡；方案针对第一种，{name}。",
+    )
+
+
+def card(plans: Plans) -> Gpu | None:
+    """Return the card that the plans are for, where it is known."""
+    name = plans.gpu
+    if name is None and plans.hardware:
+        name = plans.hardware[0].gpu
+    return None if name is None else GPUS.get(name)
+
+
+def grouped(reasons: Sequence[Reason]) -> list[tuple[Texts, list[Reason]]]:
+    """Return *reasons* under titles: why the plan, why nothing else, and what more cards would buy."""
+    groups: dict[Texts, list[Reason]] = {}
+    for reason in reasons:
+        groups.setdefault(_TITLES.get(reason.code, WHY), []).append(reason)
+    return list(groups.items())
 
 
 def lengths_lines(lengths: Mapping[str, Any]) -> list[Texts]:

@@ -1,0 +1,55 @@
+"""The sentences over the plans, in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tunesmith.report.plans.told import lengths_lines, question, verdict
+from tunesmith.report.words import tell
+from tunesmith.search import Plans
+from tunesmith.search.wish import GOALS
+
+Planned = Callable[..., Plans]
+LENGTHS = {
+    "examples": 5000,
+    "tokens": {"mean": 311.7, "mean_error": 0.0, "percentiles": {"50": 210, "95": 980, "100": 4100}},
+    "truncation": {"sequence_length": 2048, "examples": 12, "tokens_share": 0.0123},
+    "batches": {"waste": 0.45},
+    "packing": {"efficiency": 0.97},
+}
+
+
+@pytest.mark.parametrize("goal", GOALS)
+def test_the_question_names_its_goal_in_words(planned: Planned, goal: str) -> None:
+    """Model, cards and goal are in one line; every goal has words of its own in both languages."""
+    plans = planned(goal=goal)
+    for lang in ("en", "zh"):
+        model, card, words = question(plans, tell(lang)).split(" · ")
+        assert (model, card) == ("meta-llama/Meta-Llama-3-8B", "1 × RTX 4090")
+        assert words != goal
+
+
+def test_without_a_card_the_question_asks_for_one(planned: Planned) -> None:
+    """The question backwards reads as a question; a model given inline is called something."""
+    assert question(planned(gpu=None, model=""), tell("en")).startswith(
+        "a model given inline · on which card?"
+    )
+
+
+def test_the_verdict_says_whether_something_fits(planned: Planned) -> None:
+    """The first word tells; how many were weighed is told either way."""
+    assert verdict(planned(), tell("en")).startswith("Fits: the best 3 of 21,504 recipes")
+    assert verdict(planned(fits=False), tell("zh")).startswith("都放不下：")
+
+
+def test_lengths_of_data_are_two_lines_and_an_assumption_none() -> None:
+    """Of data, percentiles, what is cut, padding and packing are told; without data there is nothing."""
+    first, second = lengths_lines(LENGTHS)
+    assert "5,000 examples; median 210 tokens, mean 312, 95 % up to 980, longest 4,100" in first[0]
+    assert "12 are cut, 1.2% of all tokens lost; 45% of a batch is padding" in second[0]
+    assert "数据：5,000 条" in first[1] and "拼接后填满 97%" in second[1]
+    assert lengths_lines({}) == []
+    sampled = {**LENGTHS, "tokens": {**LENGTHS["tokens"], "mean_error": 4.6}}  # type: ignore[dict-item]
+    assert "mean 312 ± 5" in lengths_lines(sampled)[0][0]
