@@ -11,7 +11,7 @@ import csv
 import datetime
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -48,7 +48,7 @@ class Price:
     usd_per_hour: float
     """US dollars for one card and hour, on demand, without tax."""
     date: str
-    """Day on which it was listed, as YYYY-MM-DD."""
+    """Day on which it was listed, as YYYY-MM-DD; empty where the source is a commit that says its own."""
     source: str
     """Where."""
 
@@ -67,6 +67,21 @@ def prices(path: str | Path | None = None) -> Mapping[str, tuple[Price, ...]]:
     text = _read(Path(chosen))
     rows = _rows_of_yaml(text, name) if name.endswith((".yaml", ".yml")) else _rows_of_csv(text, name)
     return {**table, **_by_card(_checked(rows, name))}
+
+
+def usd_per_hour(listed: Sequence[Price]) -> tuple[float, float] | None:
+    """Return the lowest and the highest of the prices that a card of *listed* is usually rented at, or None.
+
+    One's own prices come first, then clouds for GPUs, then large clouds, then markets of strangers' machines.
+    """
+    for kind in _PREFERRED:
+        found = [price.usd_per_hour for price in listed if price.kind == kind]
+        if found:
+            return min(found), max(found)
+    return None
+
+
+_PREFERRED: Final = ("own", "cloud", "hyperscaler", "marketplace")
 
 
 def _shipped() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tunesmith.hardware import Cluster
-from tunesmith.hardware.prices import Price
+from tunesmith.hardware.prices import Price, usd_per_hour
 from tunesmith.recipe import Recipe
 from tunesmith.throughput.interval import Interval
 
@@ -33,8 +33,8 @@ def run_usd(hours: Interval, cluster: Cluster, prices: Mapping[str, Sequence[Pri
 
     From the fewest hours at the lowest price to the most hours at the highest; see ``hardware.prices``.
     """
-    listed = prices.get(cluster.gpu.name)
-    if not listed:
+    rates = usd_per_hour(prices.get(cluster.gpu.name, ()))
+    if rates is None:
         return None
-    rates = [price.usd_per_hour for price in listed]
-    return Interval(hours.low * cluster.cards * min(rates), hours.high * cluster.cards * max(rates))
+    low, high = rates
+    return Interval(hours.low * cluster.cards * low, hours.high * cluster.cards * high)

@@ -14,7 +14,7 @@ from tunesmith.errors import HardwareError
 from tunesmith.hardware import Cluster, Gpu
 from tunesmith.memory.work import Work
 from tunesmith.recipe import Recipe
-from tunesmith.throughput.efficiency import DEFAULT, EFFICIENCIES, LEAST, MOST, Efficiency
+from tunesmith.throughput.efficiency import LEAST, MOST, Efficiency, efficiency
 from tunesmith.throughput.interval import Interval
 from tunesmith.throughput.links import Links, links
 
@@ -64,36 +64,45 @@ def step_seconds(work: Mapping[str, Sequence[Work]], cluster: Cluster, recipe: R
     *work* holds the phases of a trace. Of ``step1`` and ``step2`` the second counts; forward and backward are
     repeated for accumulation, unless the trace holds every micro-batch itself.
     """
+    bare = bare_seconds(work, cluster, recipe)
+    return Interval(bare.low * LEAST, bare.high * MOST)
+
+
+def bare_seconds(
+    work: Mapping[str, Sequence[Work]],
+    cluster: Cluster,
+    recipe: Recipe,
+    *,
+    reached: Efficiency | None = None,
+) -> Interval:
+    """Return the same before it is widened to what published runs show; *reached* replaces the fitted shares.
+
+    The two ends differ by what hides behind what, and agree for one card that holds all it needs.
+    """
     low = high = 0.0
-    for _, times, phase in _phases(work, cluster, recipe):
+    for _, times, phase in _phases(work, cluster, recipe, reached):
         low += times * phase.least()
         high += times * phase.most()
-    return Interval(low * LEAST, high * MOST)
+    return Interval(low, high)
 
 
 def step_time(work: Mapping[str, Sequence[Work]], cluster: Cluster, recipe: Recipe) -> StepTime:
     """Return the same with its parts."""
     phases: dict[str, Interval] = {}
     parts: dict[str, float] = {}
-    for name, times, phase in _phases(work, cluster, recipe):
+    for name, times, phase in _phases(work, cluster, recipe, None):
         before = phases.get(name, Interval(0.0, 0.0))
         phases[name] = Interval(
             before.low + times * LEAST * phase.least(), before.high + times * MOST * phase.most()
         )
         parts["launch"] = parts.get("launch", 0.0) + times * phase.launch
-    rates, reach = _rates(cluster.gpu), links(cluster)
-    for name, times, works in _of_one_step(work, recipe):
-        del name
+    rates, reach = _rates(cluster.gpu, None), _links(cluster)
+    for _, times, works in _of_one_step(work, recipe):
         for each in works:
             seconds = times * _seconds(each, rates, reach, cluster, recipe)
             parts[each.kind] = parts.get(each.kind, 0.0) + seconds
     total = Interval(sum(p.low for p in phases.values()), sum(p.high for p in phases.values()))
     return StepTime(seconds=total, phases=phases, parts=parts)
-
-
-def efficiency(gpu: Gpu) -> Efficiency:
-    """Return which share of its printed rates *gpu* reaches."""
-    return EFFICIENCIES.get(gpu.architecture, DEFAULT)
 
 
 # -- one phase ----------------------------------------------------------------------------------------
@@ -112,8 +121,9 @@ class _Rates:
 
 
 @functools.lru_cache(maxsize=256)
-def _rates(gpu: Gpu) -> _Rates:
-    reached = efficiency(gpu)
+def _rates(gpu: Gpu, reached: Efficiency | None) -> _Rates:
+    """Return the seconds of a unit on *gpu*, with the efficiencies *reached* or, without, the fitted ones."""
+    reached = reached or efficiency(gpu)
     peaks = dict(gpu.peak_flops)
     if "fp32" not in peaks:
         raise HardwareError(f"{gpu.name}: no arithmetic rate is published for it, so no time can be told.")
@@ -133,10 +143,10 @@ def _links(cluster: Cluster) -> Links:
 
 
 def _phases(
-    work: Mapping[str, Sequence[Work]], cluster: Cluster, recipe: Recipe
+    work: Mapping[str, Sequence[Work]], cluster: Cluster, recipe: Recipe, reached: Efficiency | None
 ) -> list[tuple[str, float, _Phase]]:
     """Return the name of each phase of a step, how often it runs, and its seconds."""
-    rates, reach = _rates(cluster.gpu), _links(cluster)
+    rates, reach = _rates(cluster.gpu, reached), _links(cluster)
     found = []
     for name, times, works in _of_one_step(work, recipe):
         phase = _Phase()
