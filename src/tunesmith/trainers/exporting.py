@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from tunesmith.errors import RecipeError, UnsupportedError
 from tunesmith.recipe import Recipe
@@ -71,7 +71,7 @@ def export(recipe: Recipe, trainer: str, *, data: str | None = None, output_dir:
 def _read_back(recipe: Recipe, trainer: str, texts: Mapping[str, str]) -> tuple[Recipe, list[Difference]]:
     """Return what the files run, and where that is not the recipe."""
     name, text = next(iter(texts.items()))
-    rest = {"model": recipe.model, "hardware.gpu": recipe.hardware.gpu}
+    rest: dict[str, Any] = {"model": recipe.model, "hardware.gpu": recipe.hardware.gpu}
     only = PARTIAL.get(trainer, ())
     if only:
         rest["sequence_length"] = recipe.sequence_length

@@ -106,15 +106,15 @@ def _recipe(reading: Reading, changes: Mapping[str, Any], name: str) -> Recipe:
     if sharding not in ZERO:
         values = {key: value for key, value in values.items() if not key.startswith("deepspeed.")}
     reading.values = values
-    missing = {key for key in ("model", "sequence_length") if key not in values and key not in changes}
-    if name in ("accelerate", "deepspeed"):
-        missing -= {"sequence_length"}
+    needed = ("model",) if name in ("accelerate", "deepspeed") else ("model", "sequence_length")
+    absent = {key for key in ("model", "sequence_length") if key not in values}
+    missing = absent.intersection(needed) - set(changes)
     if missing:
         asked = " and ".join("MODEL" if key == "model" else "--sequence_length" for key in sorted(missing))
         raise RecipeError(
             f"{reading.source} of {TITLES[name]} does not say {', '.join(sorted(missing))}. Give {asked}."
         )
-    first = {key: value for key, value in changes.items() if key in missing or "method" not in changes}
+    first = {key: value for key, value in changes.items() if key in absent or "method" not in changes}
     try:
         recipe = Recipe.from_mapping(with_changes(with_changes({}, values), first))
         return recipe.replace(**changes) if "method" in changes else recipe
