@@ -7,7 +7,7 @@ from itertools import combinations, pairwise
 import pytest
 
 from tunesmith.memory.timeline import CATEGORIES
-from tunesmith.report.palette import COLORS, DARK, LIGHT
+from tunesmith.report.palette import COLORS, DARK, LIGHT, METHODS
 
 Rgb = tuple[float, float, float]
 
@@ -92,3 +92,13 @@ def test_text_can_be_read(palette: dict[str, str]) -> None:
     for ink in ("ink", "soft", "alarm", "calm"):
         for ground in ("panel", "plot"):
             assert contrast(palette[ink], palette[ground]) >= 4.5
+
+
+def test_methods_can_be_told_apart_and_seen() -> None:
+    """Colours of methods differ for every sight, and stand out from both plots by WCAG 2's 3 to 1."""
+    for sight in SIGHTS:
+        for one, other in combinations(METHODS.values(), 2):
+            assert distance(one, other, sight) > 7
+    for color in METHODS.values():
+        assert contrast(color, LIGHT["plot"]) >= 3
+        assert contrast(color, DARK["plot"]) >= 3

@@ -34,9 +34,9 @@ COLORS: Final[Mapping[str, str]] = MappingProxyType(
 """Colour of each of CATEGORIES."""
 
 METHODS: Final[Mapping[str, str]] = MappingProxyType(
-    {"full": "#d9480f", "freeze": "#8e5ee7", "lora": "#129c5c", "qlora": "#2f86d6"}
+    {"full": "#e02500", "freeze": "#9124ff", "lora": "#138660", "qlora": "#0096e0"}
 )
-"""Colour of each method, readable on light and dark; a shape goes with it."""
+"""Colour of each method, found as those above; a shape goes with it."""
 
 LIGHT: Final[Mapping[str, str]] = MappingProxyType(
     {

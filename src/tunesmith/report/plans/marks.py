@@ -181,7 +181,7 @@ def legend(marks: Sequence[Mark], lang: str, *, left: float, right: float, top: 
     if plans:
         yield tag("line", class_="edge", x1=left, x2=right, y1=y - 8, y2=y - 8)
         y += 2
-    same = shared([mark.point.recipe for mark in plans])
+    same = shared([mark.point.recipe for mark in plans]) if len(plans) > 1 else frozenset()
     for mark in plans[:_TOLD]:
         y += 8
         recipe = mark.point.recipe

@@ -80,6 +80,8 @@ def _sections(plans: Plans, lang: str, passes: float) -> Iterator[Markup]:
     if plans.assumptions:
         told = [said("li", *pair(partial(_assumption, line)), lang) for line in plans.assumptions]
         yield tag("section", said("h2", "Assumptions", "假设", lang), tag("ul", *told))
+    took = f"{plans.seconds:.1f}"
+    yield said("p", f"Searched in {took} s", f"搜索用时 {took} 秒", lang, class_="soft hint took")
 
 
 def _assumption(line: str, lang: str) -> str:

@@ -47,10 +47,7 @@ def verdict(plans: Plans, t: Tell) -> str:
     """Return whether something fits, and how much was weighed for it."""
     if plans.gpu is None:
         return _held(plans, t)
-    weighed = t(
-        f"{plans.searched:,} recipes weighed in {plans.seconds:.1f} s",
-        f"{plans.seconds:.1f} 秒内权衡了 {plans.searched:,} 个配方",
-    )
+    weighed = t(f"{plans.searched:,} recipes weighed", f"权衡了 {plans.searched:,} 个配方")
     if not plans.plans:
         return t(f"Nothing fits: {weighed}.", f"都放不下：{weighed}。")
     count = len(plans.plans)
