@@ -40,6 +40,23 @@ def test_long_work_is_shown_on_a_terminal_and_wiped_afterwards(monkeypatch: pyte
     assert stream.getvalue().endswith("\x1b[2K")
 
 
+def test_what_is_said_later_takes_the_place_of_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long work says what it is at; escapes in it are shown as text."""
+    monkeypatch.setattr(screen, "PATIENCE_SECONDS", 0.0)
+    shown = threading.Event()
+
+    class Stream(io.StringIO):
+        def write(self, text: str) -> int:
+            if "Tracing \\x07" in text:
+                shown.set()
+            return super().write(text)
+
+    console = Console(file=Stream(), force_terminal=True, force_interactive=True)
+    with screen.waiting("Searching", console) as say:
+        say("Tracing \x07")
+        assert shown.wait(60)
+
+
 def test_nothing_is_shown_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file or a pipe gets no progress, however long it takes."""
     monkeypatch.setattr(screen, "PATIENCE_SECONDS", 0.0)
