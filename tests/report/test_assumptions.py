@@ -38,6 +38,7 @@ SENTENCES = [
     *said_by("trace.py", "_assumptions"),
     *said_by("estimate.py", "_fit"),
     *said_by("ledger/scaling.py", "scaled_trace"),
+    *said_by("step/deepspeed/assumptions.py", "assumptions"),
 ]
 
 

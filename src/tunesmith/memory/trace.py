@@ -20,6 +20,7 @@ from tunesmith.memory.meta import cuda_behaviour, run_on_meta
 from tunesmith.memory.meter import Meter
 from tunesmith.memory.recorder import Recorder
 from tunesmith.memory.scratch import Scratch
+from tunesmith.memory.step.deepspeed import assumptions as zero_assumptions
 from tunesmith.recipe import Recipe
 
 LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "bitsandbytes")
@@ -123,4 +124,4 @@ def _assumptions(architecture: Architecture, kernels: set[str], recipe: Recipe, 
         said.append("Tokens are routed to experts evenly.")
     if recipe.optim.startswith("paged_"):
         said.append("Paged optimizer states lie in managed memory, which PyTorch's counters do not see.")
-    return said
+    return said + zero_assumptions(recipe)

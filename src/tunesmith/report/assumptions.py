@@ -46,6 +46,37 @@ _CHINESE: Final = tuple(
             r"It fits only because the allocator gives cached memory back (\d+) times, which costs time\.",
             r"分配器交还缓存 \1 次才放得下，这会花时间。",
         ),
+        (
+            r"Buckets, shares and gathers are those of DeepSpeed (\S+), "
+            r"which is reproduced here and not run\.",
+            r"桶、分片与聚合均按 DeepSpeed \1 重现，并未运行 DeepSpeed 本身。",
+        ),
+        (
+            r"DeepSpeed computes in (\S+) without autocast; "
+            r"what learns has a float32 copy, which is sharded\.",
+            r"DeepSpeed 以 \1 计算，不用 autocast；参与学习的参数另有一份 float32 副本，副本被分片。",
+        ),
+        (
+            r"The model is read into the memory of the host first; what that takes is not counted\.",
+            r"模型先读入主机内存，这部分未计入。",
+        ),
+        (
+            r"The host never runs so far ahead of the card that memory waits for another stream\.",
+            r"假定主机不会超前显卡太多，显存无须等待另一条流。",
+        ),
+        (
+            r"In the memory of the host steps DeepSpeedCPUAdam, whatever the optimizer; "
+            r"Adagrad and Lion have twins of their own\.",
+            r"在主机内存中更新的一律是 DeepSpeedCPUAdam；Adagrad 和 Lion 另有对应的版本。",
+        ),
+        (
+            r"PyTorch rounds pinned memory to powers of two, and so does this count\.",
+            r"PyTorch 把锁页内存取整到 2 的幂，此处照此计算。",
+        ),
+        (
+            r"NVMe is reached through DeepSpeed's default numbers and sizes of buffers\.",
+            r"NVMe 经由 DeepSpeed 默认数量和大小的缓冲区读写。",
+        ),
         (r"All (\d+) layers follow from traces of (.+)\.", r"全部 \1 层由 \2 层的追踪展开而来。"),
         (
             r"adapter: method (\S+) needs one and none was given, so LoRA with its defaults",

@@ -15,6 +15,7 @@ from tunesmith.memory.ledger.layers import Layers, layers_of, with_layers
 from tunesmith.memory.ledger.unrolling import unrolling
 from tunesmith.memory.work import Work
 from tunesmith.recipe import Recipe
+from tunesmith.recipe.names import ZERO
 
 Trace = Callable[[Architecture, Recipe, Gpu], Traced]
 """What runs a step and records it; tunesmith.memory.trace.trace, which needs PyTorch."""
@@ -28,6 +29,11 @@ def scaled_trace(architecture: Architecture, recipe: Recipe, gpu: Gpu, *, trace:
 
     Raises UnsupportedError where the layers do not repeat, or single layers are chosen by the recipe.
     """
+    if recipe.sharding in ZERO:
+        raise UnsupportedError(
+            f"sharding {recipe.sharding}: DeepSpeed cuts buckets and shares without regard to layers, so "
+            "no few of them tell the others; all layers have to be traced."
+        )
     layers = layers_for(architecture, recipe)
     few, more = (
         trace(with_layers(architecture, layers, count), recipe, gpu)

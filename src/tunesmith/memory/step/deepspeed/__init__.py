@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from tunesmith.memory.step.deepspeed.assumptions import assumptions
 from tunesmith.memory.step.deepspeed.engine import Zero, zero_of
 from tunesmith.memory.step.deepspeed.shards import whole_numel
 
-__all__ = ["Zero", "whole_numel", "zero_of"]
+__all__ = ["Zero", "assumptions", "whole_numel", "zero_of"]

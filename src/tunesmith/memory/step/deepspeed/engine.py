@@ -40,8 +40,8 @@ class Zero(Distribution):
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         super().__init__(engine_recipe(recipe), device)
         self.settings: Settings
+        self._model: nn.Module
         self._optimizer: Any = None
-        self._boundary = True
 
     def shard(self, model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         """Bring *model* to the card in the engine's type, module by module."""
@@ -55,11 +55,13 @@ class Zero(Distribution):
         """Make the engine's optimizer, which steps shares of flat groups instead of parameters."""
         optimizer.param_groups[:] = [group for group in optimizer.param_groups if group["params"]]
         kind = ReplicatedOptimizer if self.settings.offload_optimizer == "none" else OffloadedOptimizer
-        self._optimizer = kind(optimizer, self.settings, self.communication, self.host_memory, self.label)
+        self._optimizer = kind(
+            optimizer, self._model, self.settings, self.communication, self.host_memory, self.label
+        )
         return optimizer
 
     def _configure(self, model: nn.Module) -> None:
-        self.settings = settings_of(self.recipe, model)
+        self._model, self.settings = model, settings_of(self.recipe, model)
         self.communication = Communication(self.device, overlap=self.settings.overlap)
         self.host_memory = Host(self.host, self.settings, self.recipe.optim)
 
@@ -71,7 +73,7 @@ class Zero(Distribution):
 
     def backward(self, loss: torch.Tensor) -> None:
         """Run the backward pass and reduce what is left of the gradients: engine.backward()."""
-        super().backward(loss)
+        super().backward(loss * 1.0)  # scale_if_loss()
         with torch.no_grad():
             self._optimizer.end_backward()
 
@@ -112,7 +114,7 @@ class ZeroThree(Zero):
         yield "load", model
         coordinator = Coordinator(self.settings, self._shards, self.communication)
         self._watched = Watched(model, coordinator, self._shards)
-        self._coordinator, self._model = coordinator, model
+        self._coordinator = coordinator
 
     def prepare(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
         """Make the engine's optimizer, which steps sub-groups of shares."""

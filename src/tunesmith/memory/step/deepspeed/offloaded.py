@@ -23,19 +23,20 @@ class OffloadedOptimizer(ReplicatedOptimizer):
     def __init__(
         self,
         optimizer: torch.optim.Optimizer,
+        model: nn.Module,
         settings: Settings,
         communication: Communication,
         host: Host,
         label: Label,
     ) -> None:
         settings = replace(settings, contiguous=True)  # "CPU-Offload requires contiguous gradients"
-        super().__init__(optimizer, settings, communication, host, label)
+        super().__init__(optimizer, model, settings, communication, host, label)
         self.norms: list[torch.Tensor] = []
         largest = max(p.numel() for group in self.groups for p in group.params)
         host.hold("communication buffers", largest * settings.dtype.itemsize)
         self._on_card = torch.zeros(largest, dtype=settings.dtype, device=self.device)
         label([self._on_card], "communication buffers")
-        if settings.accumulation > 1:
+        if settings.accumulation > 1 and self.partitions_gradients:  # async_accumulate_grad_in_cpu_via_gpu()
             for param in (p for group in self.groups for p in group.owned):
                 host.hold("gradients", param.numel() * settings.dtype.itemsize)
 

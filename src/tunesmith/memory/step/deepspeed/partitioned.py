@@ -59,6 +59,7 @@ class PartitionedOptimizer:
         for shard in self.all:
             shard.persistent = shard.numel <= settings.persistence_threshold
         self.boundary, self.accumulating = True, False
+        self.inf_or_nan = torch.zeros(1, dtype=torch.bool, device=self.device)
         self.sub_groups = self._defragmented()
         self._create_masters()
         self.bucket = torch.empty(

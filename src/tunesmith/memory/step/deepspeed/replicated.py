@@ -62,13 +62,14 @@ class ReplicatedOptimizer:
     def __init__(
         self,
         optimizer: torch.optim.Optimizer,
+        model: nn.Module,
         settings: Settings,
         communication: Communication,
         host: Host,
         label: Label,
     ) -> None:
         self.optimizer, self.settings, self.communication = optimizer, settings, communication
-        self.host = host
+        self.model, self.host = model, host
         self.device = next(p for g in optimizer.param_groups for p in g["params"]).device
         self.label = label
         self.partitions_gradients = settings.stage == 2
@@ -92,23 +93,41 @@ class ReplicatedOptimizer:
         """Return the group in one buffer, of which its parameters become views: __init__()."""
         entry, world = self.optimizer.param_groups[number], self.settings.world_size
         params = list(entry["params"])
+        shapes = [param.shape for param in params]
         tensors, total = [p.detach() for p in params], sum(p.numel() for p in params)
         rest = -total % (START_ALIGNMENT * world)
-        if rest:
-            tensors.append(torch.zeros(rest, dtype=tensors[0].dtype, device=self.device))
-        flat = _flatten_dense_tensors(tensors)
-        del tensors
+        if self._has_room((total + rest) * self.settings.dtype.itemsize):
+            if rest:
+                tensors.append(torch.zeros(rest, dtype=tensors[0].dtype, device=self.device))
+            flat = _flatten_dense_tensors(tensors)
+            del tensors
+        else:  # flattened on the host, whose copies are gone before the buffer comes to the card
+            del tensors
+            for param in params:
+                param.data = torch.empty(1, dtype=param.dtype, device=self.device)
+            flat = torch.empty(total + rest, dtype=self.settings.dtype, device=self.device)
         self.label([flat], "weights")
         starts, start = {}, 0
-        for param in params:
+        for param, shape in zip(params, shapes, strict=True):
             starts[param] = start
-            param.data = flat.narrow(0, start, param.numel()).view_as(param)
-            start += param.numel()
+            param.data = flat.narrow(0, start, shape.numel()).view(shape)
+            start += shape.numel()
         share = flat.numel() // world
         master = self._master(flat, share)
         entry["params"] = [master]
         owned = [p for p in params if starts[p] < share]
         return Group(params=params, share=share, flat=flat, master=master, owned=owned, starts=starts)
+
+    def _has_room(self, count: int) -> bool:
+        """Return whether the card holds a copy of a group beside all else: "sufficient memory"."""
+        if self.settings.card_bytes is None:
+            return True
+        masters = [group["params"][0] for group in self.optimizer.param_groups if len(group["params"]) == 1]
+        held = {
+            tensor.untyped_storage()._cdata: tensor.untyped_storage().nbytes()
+            for tensor in (*self.model.parameters(), *self.model.buffers(), *masters)
+        }
+        return self.settings.card_bytes - sum(held.values()) >= count
 
     def _master(self, flat: torch.Tensor, share: int) -> torch.Tensor:
         """Return this rank's share in float32, a leaf that the optimizer steps."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 
+from tunesmith import hardware
 from tunesmith.memory.loading import DTYPES
 from tunesmith.recipe import Deepspeed, Recipe
 
@@ -58,6 +59,9 @@ class Settings:
     resident_threshold: int
     """Frozen parameters with no more elements than this stay on the card when parameters are offloaded."""
 
+    card_bytes: int | None
+    """Memory of the card, where one is named: groups are flattened on the host if it is too small."""
+
     def rests_on_host(self, numel: int) -> bool:
         """Return whether zero.Init puts the share of a parameter with *numel* elements on the host."""
         return self.offload_parameters != "none" and numel > self.resident_threshold
@@ -93,6 +97,7 @@ def settings_of(recipe: Recipe, model: nn.Module) -> Settings:
         accumulation=recipe.gradient_accumulation_steps,
         offload_optimizer=recipe.offload.optimizer,
         offload_parameters=recipe.offload.parameters,
+        card_bytes=hardware.gpu(recipe.hardware.gpu).memory_bytes if recipe.hardware.gpu else None,
         resident_threshold=either(said.stage3_param_persistence_threshold, INITIAL_THRESHOLD),
     )
 
