@@ -49,7 +49,11 @@ def only(given: Row) -> Example:
             "preference",
             {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"},
         ),
-        ({"question": "q", "answer": "a"}, "prompt_completion", {"prompt": "question", "completion": "answer"}),
+        (
+            {"question": "q", "answer": "a"},
+            "prompt_completion",
+            {"prompt": "question", "completion": "answer"},
+        ),
         ({"text": "t", "meta": {}}, "text", {"text": "text"}),
     ],
 )
@@ -73,7 +77,7 @@ def test_the_format_of_most_rows_is_taken() -> None:
 
 def test_rows_of_no_format_are_an_error() -> None:
     """The columns that are there and those that are known are named."""
-    with pytest.raises(DataError, match="a.jsonl has the columns 'foo', 'bar', expected messages"):
+    with pytest.raises(DataError, match=r"a\.jsonl has the columns 'foo', 'bar', expected messages"):
         form(row(foo=1, bar=2))
 
 
@@ -133,7 +137,11 @@ def test_a_preference_is_two_sequences() -> None:
 def test_text_parts_are_joined() -> None:
     """A content of several texts is one text; calls of tools need none."""
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
-    call = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}
+    call = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"function": {"name": "f", "arguments": {}}}],
+    }
     example = only(row(messages=[{"role": "user", "content": parts}, call]))
     assert [turn["content"] for turn in example.messages] == ["ab", ""]
     assert "tool_calls" in example.messages[1]
@@ -150,7 +158,10 @@ GOOD = Format(name="messages", columns={"messages": "messages"})
         ({"messages": ["x"]}, "has messages[0] = 'x', expected an object with role and content"),
         ({"messages": [{"content": "x"}]}, "has messages[0].role = None, expected a word such as user"),
         ({"messages": [{"role": "user\n", "content": "x"}]}, "messages[0].role = 'user\\n'"),
-        ({"messages": [USER, {"role": "assistant", "content": 5}]}, "messages[1].content = 5, expected a text"),
+        (
+            {"messages": [USER, {"role": "assistant", "content": 5}]},
+            "messages[1].content = 5, expected a text",
+        ),
         (
             {"messages": [{"role": "user", "content": [{"type": "image", "image": "/etc/passwd"}]}]},
             "parts that are no text",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from tunesmith.data.jail import Child, ChildError
 
 RENDERING = "tunesmith.data.rendering"
-CHAT = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}], "learned": [0, 1]}
+MESSAGES = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+CHAT = {"messages": MESSAGES, "learned": [False, True]}
+LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
 
 
 def rendered(template: str) -> dict[str, object]:
@@ -23,8 +26,8 @@ def rendered(template: str) -> dict[str, object]:
 
 def test_a_child_answers_one_question_after_another() -> None:
     """Answers come in order, and a chat that fails takes no other with it."""
-    template = "{% for m in messages %}{{ m.content }}|{% endfor %}{% if messages|length > 2 %}{{ 1 / 0 }}{% endif %}"
-    long = {**CHAT, "messages": CHAT["messages"] * 2}
+    template = "{% for m in messages %}{{ m.content }}|{% endfor %}{{ 1 / 0 if messages|length > 2 }}"
+    long = {**CHAT, "messages": MESSAGES * 2}
     with Child(RENDERING, wall_seconds=60) as child:
         assert child.ask({"template": template, "tokens": {}}) == {}
         first, second, third = child.ask({"chats": [CHAT, long, CHAT]})["chats"]
@@ -35,7 +38,7 @@ def test_a_child_answers_one_question_after_another() -> None:
 @pytest.mark.parametrize(
     ("template", "reason"),
     [
-        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "more time of the processor"),
+        (LOOP, "more time of the processor"),
         ("{{ 'a' * 2000000000 }}", "used more than 1,024 MiB"),
         ("{{ 'x'.center(3000000000) }}", "used more than 1,024 MiB"),
         ("{{ 'a' * 30000000 }}", "it makes 30,000,000 characters of a chat"),
@@ -88,6 +91,5 @@ def test_secrets_of_the_environment_are_not_there(monkeypatch: pytest.MonkeyPatc
     with Child(RENDERING, wall_seconds=60) as child:
         child.ask({"template": "x", "tokens": {}})
         process = child._process.pid
-        with open(f"/proc/{process}/environ", "rb") as file:
-            assert b"canary" not in file.read()
+        assert b"canary" not in Path(f"/proc/{process}/environ").read_bytes()
     assert os.environ["HF_TOKEN"] == "canary"

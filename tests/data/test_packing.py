@@ -9,7 +9,6 @@ import trl
 from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from trl.data_utils import _pack_bfd
 
 from tunesmith.data.packing import pack, packing
@@ -40,7 +39,9 @@ def test_a_data_set_is_packed_as_trl_packs_it() -> None:
     rows = Dataset.from_dict({"input_ids": [[1] * length for length in lengths]})
     done = trl.pack_dataset(rows, 256, "bfd")
     ours = pack(lengths, sequence_length=256)
-    assert [[min(lengths[n], 256) for n in each] for each in ours] == [list(each) for each in done["seq_lengths"]]
+    assert [[min(lengths[n], 256) for n in each] for each in ours] == [
+        list(each) for each in done["seq_lengths"]
+    ]
     assert sum(map(len, done["input_ids"])) == packing(lengths, sequence_length=256).tokens
 
 

@@ -27,7 +27,11 @@ def test_a_million_rows_do_not_overflow() -> None:
     assert expected_longest(lengths, 8) == pytest.approx(8 / 9 * 100_001)
 
 
-@given(lengths=st.lists(st.integers(1, 60), min_size=1, max_size=80), size=st.integers(1, 16), kept=st.integers(1, 70))
+@given(
+    lengths=st.lists(st.integers(1, 60), min_size=1, max_size=80),
+    size=st.integers(1, 16),
+    kept=st.integers(1, 70),
+)
 def test_bounds_hold(lengths: list[int], size: int, kept: int) -> None:
     """Padding only adds, and the longest batch is the longest."""
     found = batches(lengths, batch_size=size, sequence_length=kept)
@@ -35,7 +39,8 @@ def test_bounds_hold(lengths: list[int], size: int, kept: int) -> None:
     assert found.mean_tokens <= found.mean_padded_tokens + 1e-6 <= found.longest_padded_tokens + 2e-6
     assert found.mean_tokens <= found.grouped_padded_tokens + 1e-6
     assert found.longest_packed_tokens <= found.longest_padded_tokens
-    assert 0 <= found.waste + 1e-9 and 0 <= found.grouped_waste < 1
+    assert found.waste >= -1e-9
+    assert 0 <= found.grouped_waste < 1
 
 
 def test_grouping_by_length_saves_padding() -> None:

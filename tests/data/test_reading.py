@@ -17,7 +17,9 @@ from tunesmith.errors import DataError
 
 Write = Callable[[str, Any], Path]
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-ROWS = st.lists(st.dictionaries(TEXT, TEXT | st.integers(0, 9) | st.lists(TEXT, max_size=3), max_size=4), max_size=6)
+ROWS = st.lists(
+    st.dictionaries(TEXT, TEXT | st.integers(0, 9) | st.lists(TEXT, max_size=3), max_size=4), max_size=6
+)
 
 
 def values(path: Path) -> list[Any]:
@@ -43,7 +45,9 @@ def test_a_list_of_objects_is_read_in_pieces(
 
 @settings(deadline=None, max_examples=50)
 @given(rows=ROWS)
-def test_json_lines_are_read_back(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]) -> None:
+def test_json_lines_are_read_back(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]
+) -> None:
     """One object a line, in .jsonl and in .json."""
     folder = tmp_path_factory.mktemp("jsonl")
     text = "\n\n".join(json.dumps(row) for row in rows)
@@ -82,7 +86,12 @@ def test_a_bad_line_does_not_end_the_reading(write: Write) -> None:
     """A fault has the number of its row and its line, and the rows after it come."""
     rows = list(read_rows(write("a.jsonl", b'{"a": 1}\n\n{"a": \n\xff\n{"a": 2}\n')))
     assert [type(row) for row in rows] == [Row, Fault, Fault, Row]
-    assert [(row.number, row.place) for row in rows] == [(0, "line 1"), (1, "line 3"), (2, "line 4"), (3, "line 5")]
+    assert [(row.number, row.place) for row in rows] == [
+        (0, "line 1"),
+        (1, "line 3"),
+        (2, "line 4"),
+        (3, "line 5"),
+    ]
     assert isinstance(rows[-1], Row) and rows[-1].share == 1.0
 
 
@@ -117,7 +126,9 @@ def test_a_row_of_a_table_with_other_cells_is_a_fault(write: Write) -> None:
         ("a.parquet", b"PAR1 no", "is not Parquet that can be read"),
     ],
 )
-def test_a_file_that_cannot_be_read_on_is_an_error(write: Write, name: str, content: bytes, reason: str) -> None:
+def test_a_file_that_cannot_be_read_on_is_an_error(
+    write: Write, name: str, content: bytes, reason: str
+) -> None:
     """The error names the file, what was found and what to do."""
     with pytest.raises(DataError) as caught:
         values(write(name, content))

@@ -125,7 +125,7 @@ def test_the_answers_are_learned_and_nothing_else_is(templates: Path, name: str)
 
 @pytest.mark.parametrize("name", ["several", "thoughts"])
 def test_the_spans_are_those_that_authors_mark(templates: Path, name: str) -> None:
-    """What templates mark with the generation tag is learned but for what the prompt to speak already says."""
+    """What templates mark with the generation tag is learned but for what the prompt to speak says."""
     checked = 0
     for stem, source in sources(templates, marked=True):
         if _raises(source, name):
@@ -161,9 +161,9 @@ def test_thoughts_that_a_template_leaves_out_are_not_looked_for(templates: Path)
 def test_a_template_that_moves_the_system_prompt_is_followed() -> None:
     """Mistral's puts it before the last question, so that no earlier prefix holds."""
     source = (
-        "{%- for m in messages if m.role != 'system' -%}"
-        "{%- if m.role == 'user' -%}[INST] {% if loop.index0 == (messages | length) - 3 %}{{ messages[0].content }}"
-        " {% endif %}{{ m.content }}[/INST]{%- else -%} {{ m.content }}</s>{%- endif -%}{%- endfor -%}"
+        "{%- for m in messages if m.role != 'system' -%}{%- if m.role == 'user' -%}[INST] "
+        "{% if loop.index0 == (messages | length) - 3 %}{{ messages[0].content }} {% endif %}"
+        "{{ m.content }}[/INST]{%- else -%} {{ m.content }}</s>{%- endif -%}{%- endfor -%}"
     )
     messages = [{"role": "system", "content": "Be brief."}, *CHATS["thoughts"]]
     messages = [{**m, "content": spoken(m)} for m in messages]
@@ -185,7 +185,9 @@ def test_a_chat_that_begins_with_its_answer_is_learned() -> None:
     assert said == ["Welcome!<|im_end|>\n", "Hello<|im_end|>\n"]
 
 
-@pytest.mark.parametrize(("name", "heading"), [("alpaca", "### Instruction:\n"), ("alpaca_zh", "### 指令:\n")])
+@pytest.mark.parametrize(
+    ("name", "heading"), [("alpaca", "### Instruction:\n"), ("alpaca_zh", "### 指令:\n")]
+)
 def test_the_formats_of_instructions(name: str, heading: str) -> None:
     """Instruction, input and answer stand under their headings; the answer ends with the end token."""
     messages = [

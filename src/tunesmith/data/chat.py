@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from tunesmith.data.formats import Example
 from tunesmith.data.jail import Child, ChildError
-from tunesmith.data.templates import Template
+from tunesmith.data.templates import ChatTemplate
 from tunesmith.data.tokenizer import TokenizerFiles
 from tunesmith.errors import DataError, MissingExtraError
 
@@ -26,7 +26,10 @@ BATCH_EXAMPLES: Final = 1024
 BATCH_CHARACTERS: Final = 4 << 20
 """Characters that go to a child at once, but for one example that is longer."""
 
-RENDER_WALL_SECONDS: Final = 120.0
+BATCH_PREFIXES: Final = 1_000_000
+"""Messages in all prefixes of a batch's chats, but for one chat that has more: some seconds."""
+
+RENDER_WALL_SECONDS: Final = 600.0
 """How long a child may keep us waiting for chats; the processor time of each is limited too."""
 
 TOKENIZE_WALL_SECONDS: Final = 600.0
@@ -70,7 +73,7 @@ class Encoder:
     refused.
     """
 
-    def __init__(self, files: TokenizerFiles, template: Template) -> None:
+    def __init__(self, files: TokenizerFiles, template: ChatTemplate) -> None:
         for package in ("tokenizers", "jinja2"):
             if importlib.util.find_spec(package) is None:
                 raise MissingExtraError.of(package, "data")
@@ -219,14 +222,16 @@ def _plain(example: Example, end: str) -> _Rendered:
 
 def _batches(examples: Iterable[Example]) -> Iterator[list[Example]]:
     batch: list[Example] = []
-    characters = 0
+    characters = prefixes = 0
     for example in examples:
-        size = weight(example)
-        if batch and (len(batch) == BATCH_EXAMPLES or characters + size > BATCH_CHARACTERS):
+        characters += weight(example)
+        prefixes += len(example.messages) ** 2  # each turn is found by rendering all before it
+        if batch and (
+            len(batch) == BATCH_EXAMPLES or characters > BATCH_CHARACTERS or prefixes > BATCH_PREFIXES
+        ):
             yield batch
-            batch, characters = [], 0
+            batch, characters, prefixes = [], weight(example), len(example.messages) ** 2
         batch.append(example)
-        characters += size
     if batch:
         yield batch
 

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from tunesmith.data.formats import Format
 from tunesmith.data.packing import Packing, packing
 from tunesmith.data.padding import Batches, batches
-from tunesmith.data.templates import Template
+from tunesmith.data.templates import ChatTemplate
 
 PERCENTILES: Final = (1, 5, 25, 50, 75, 90, 95, 99, 100)
 """Percentiles that are shown."""
@@ -132,7 +132,7 @@ class Lengths:
     """The tokenizer that counted."""
     vocabulary: int
     """Its tokens."""
-    template: Template | None
+    template: ChatTemplate | None
     """The chat template; None for plain text."""
     seed: int
     """Seed of the sample."""

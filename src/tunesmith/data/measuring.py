@@ -17,7 +17,7 @@ from tunesmith.data.files import shown
 from tunesmith.data.formats import SAMPLE_ROWS, Example, Format, examples, recognise
 from tunesmith.data.lengths import Lengths, Ranges, Remark
 from tunesmith.data.reading import Fault, Row, read_rows
-from tunesmith.data.templates import Template
+from tunesmith.data.templates import ChatTemplate
 from tunesmith.data.tokenizer import TokenizerFiles, choose_template, load_tokenizer
 from tunesmith.errors import DataError
 
@@ -75,7 +75,7 @@ def _lengths(
     reading: _Reading,
     tally: _Tally,
     files: TokenizerFiles,
-    template: Template,
+    template: ChatTemplate,
     vocabulary: int,
     sequence_length: int,
     seed: int,
@@ -250,7 +250,7 @@ class _Tally:
             heapq.heappop(self._long)
 
 
-def _remarks(reading: _Reading, tally: _Tally, template: Template | None) -> tuple[Remark, ...]:
+def _remarks(reading: _Reading, tally: _Tally, template: ChatTemplate | None) -> tuple[Remark, ...]:
     remarks = []
     if template is not None:
         remarks.append(

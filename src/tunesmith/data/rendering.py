@@ -24,7 +24,10 @@ MEMORY_BYTES: Final = 1 << 30
 """Address space that the child may have, Python and Jinja2 included."""
 
 CHAT_SECONDS: Final = 2.0
-"""Processor time that one chat may take."""
+"""Processor time that one chat may take, beside that of its messages."""
+
+MESSAGE_SECONDS: Final = 0.02
+"""Processor time that each message may take: the prefixes of a thousand messages come to 2 s in all."""
 
 OUTPUT_CHARACTERS: Final = 1 << 20
 """How long a chat may become beside eight times its texts and tools."""
@@ -130,7 +133,9 @@ class Renderer:
         )
         allowed = OUTPUT_CHARACTERS + 8 * sum(len(str(message["content"])) for message in messages)
         if len(text) > allowed + 8 * len(str(tools)):
-            raise jinja2.TemplateError(f"it makes {len(text):,} characters of a chat, expected {allowed:,} at most")
+            raise jinja2.TemplateError(
+                f"it makes {len(text):,} characters of a chat, expected {allowed:,} at most"
+            )
         return text
 
     def chat(self, chat: dict[str, Any]) -> dict[str, Any]:
@@ -229,7 +234,7 @@ class _Desk:
         return {}
 
     def _chat(self, renderer: Renderer, chat: dict[str, Any]) -> dict[str, Any]:
-        clock(CHAT_SECONDS)
+        clock(CHAT_SECONDS + MESSAGE_SECONDS * len(chat["messages"]))
         try:
             answer = renderer.chat(chat)
             answer["text"].encode("utf-8")

@@ -10,7 +10,7 @@ from typing import Final
 
 
 @dataclass(frozen=True, kw_only=True)
-class Template:
+class ChatTemplate:
     """A chat template: what it is called, what it says, and why it was taken."""
 
     name: str
@@ -80,6 +80,6 @@ BUILT_IN: Final[Mapping[str, str]] = MappingProxyType(
 """The templates by name."""
 
 
-def built_in(name: str, *, reason: str, reason_zh: str) -> Template:
+def built_in(name: str, *, reason: str, reason_zh: str) -> ChatTemplate:
     """Return the built-in template called *name*."""
-    return Template(name=name, source=BUILT_IN[name], reason=reason, reason_zh=reason_zh)
+    return ChatTemplate(name=name, source=BUILT_IN[name], reason=reason, reason_zh=reason_zh)

@@ -17,7 +17,7 @@ from typing import Final
 
 from tunesmith.architecture.bounds import show
 from tunesmith.data.files import opened, shown
-from tunesmith.data.templates import BUILT_IN, Template, built_in
+from tunesmith.data.templates import BUILT_IN, ChatTemplate, built_in
 from tunesmith.errors import DataError, MissingExtraError
 
 TOKENIZER: Final = "tokenizer.json"
@@ -57,7 +57,7 @@ class TokenizerFiles:
     """Its tokenizer.json."""
     tokens: Mapping[str, str]
     """Its special tokens by the names that templates call them."""
-    template: Template | None
+    template: ChatTemplate | None
     """Its chat template; None where it has none, as base models do."""
 
 
@@ -90,7 +90,7 @@ def load_tokenizer(model: str | Path, *, download: bool = True) -> TokenizerFile
     )
 
 
-def choose_template(files: TokenizerFiles, wanted: str | Path | None) -> Template:
+def choose_template(files: TokenizerFiles, wanted: str | Path | None) -> ChatTemplate:
     """Return the template called *wanted*, the one in the file at *wanted*, or without either *files*' own.
 
     A base model without a template gets the built-in ``alpaca``, which its reason says.
@@ -112,10 +112,10 @@ def choose_template(files: TokenizerFiles, wanted: str | Path | None) -> Templat
             f"template is {show(str(wanted))}, expected one of {known} or the path of a .jinja file."
         )
     source = _text(path, MAX_TEMPLATE_BYTES)
-    return Template(name=str(path), source=source, reason="it was asked for", reason_zh="由用户指定")
+    return ChatTemplate(name=str(path), source=source, reason="it was asked for", reason_zh="由用户指定")
 
 
-def _template(found: Mapping[str, Path], config: Mapping[str, object]) -> Template | None:
+def _template(found: Mapping[str, Path], config: Mapping[str, object]) -> ChatTemplate | None:
     if TEMPLATE in found:
         return _own(_text(found[TEMPLATE], MAX_TEMPLATE_BYTES), str(found[TEMPLATE]))
     given = config.get("chat_template")
@@ -132,8 +132,8 @@ def _template(found: Mapping[str, Path], config: Mapping[str, object]) -> Templa
     return _own(given, str(found[CONFIG]))
 
 
-def _own(source: str, place: str) -> Template:
-    return Template(
+def _own(source: str, place: str) -> ChatTemplate:
+    return ChatTemplate(
         name=place, source=source, reason="it is the tokenizer's own", reason_zh="分词器自带的模板"
     )
 
@@ -152,8 +152,9 @@ def _tokens(config: Mapping[str, object]) -> dict[str, str]:
 def _mapping(path: Path | None) -> dict[str, object]:
     if path is None:
         return {}
+    text = _text(path, MAX_CONFIG_BYTES)
     try:
-        value: object = json.loads(_text(path, MAX_CONFIG_BYTES))
+        value: object = json.loads(text)
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
