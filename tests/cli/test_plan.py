@@ -22,6 +22,17 @@ Capture = pytest.CaptureFixture[str]
 Planned = Callable[..., Plans]
 Answers = Callable[[Plans], list[dict[str, Any]]]
 
+CONFIG = {
+    "model_type": "llama",
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 256,
+    "max_position_embeddings": 512,
+}
+
 
 @pytest.fixture(autouse=True)
 def english(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,6 +252,25 @@ def test_help_names_every_option_in_both_languages(capsys: Capture) -> None:
         assert said in text
         for option in options():
             assert f"{option} " in text
+
+
+@pytest.mark.filterwarnings("ignore")  # what PyTorch and its libraries say of themselves
+def test_a_real_plan_is_what_an_estimate_of_its_recipe_says(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small model is searched in earnest; the recipe that is written needs what the plan says, and fits."""
+    monkeypatch.setenv("TUNESMITH_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    recipe = tmp_path / "recipe.yaml"
+    asked = ["--gpu", "T4-16GB", "--seq", "64", "--method", "lora", "--top", "1", "--json", "-o", str(recipe)]
+    assert main(["plan", str(tmp_path), *asked]) == FITS
+    out, err = capsys.readouterr()
+    (best,) = json.loads(out)["plans"]
+    assert err == ""
+    assert main(["estimate", "--recipe", str(recipe), "--json"]) == FITS
+    estimate = json.loads(capsys.readouterr().out)
+    assert estimate["peak"] == best["peak"] and estimate["margin_bytes"] == best["margin_bytes"]
+    assert estimate["recipe"] == best["recipe"]
 
 
 def test_the_goals_are_those_of_the_search() -> None:

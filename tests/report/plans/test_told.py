@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from tunesmith.report.plans.told import lengths_lines, question, verdict
+from tunesmith.report.plans.told import grouped, lacking, lengths_lines, question, verdict
 from tunesmith.report.words import tell
-from tunesmith.search import Plans
+from tunesmith.search import Plans, Reason
 from tunesmith.search.wish import GOALS
+from tunesmith.units import GIB
 
 Planned = Callable[..., Plans]
 LENGTHS = {
@@ -42,6 +44,23 @@ def test_the_verdict_says_whether_something_fits(planned: Planned) -> None:
     """The first word tells; how many were weighed is told either way."""
     assert verdict(planned(), tell("en")).startswith("Fits: the best 3 of 21,504 recipes")
     assert verdict(planned(fits=False), tell("zh")).startswith("都放不下：")
+
+
+def test_a_miss_that_lacks_no_memory_does_not_say_that_it_does(planned: Planned) -> None:
+    """A recipe that is left out for another reason than its size has nothing missing."""
+    miss = planned().nearest_miss
+    assert miss is not None
+    assert lacking(miss, tell("en"))[1] == "39.30 GiB are missing."
+    small = replace(miss, needed_bytes=GIB, missing_bytes=GIB - miss.available_bytes)
+    assert lacking(small, tell("en")) == ("It needs 1.00 GiB of 23.50 GiB.", "")
+
+
+def test_reasons_stand_under_titles(planned: Planned) -> None:
+    """Why the plan, why nothing else and what more cards would buy are apart; unknown codes are why."""
+    codes = ("fits", "one_change", "more_cards", "slower", "unheard")
+    reasons = [Reason(code=code, text=code, text_zh=code, values={}) for code in codes]
+    told = [[each.code for each in members] for _, members in grouped(reasons)]
+    assert told == [["fits", "unheard"], ["one_change", "slower"], ["more_cards"]]
 
 
 def test_lengths_of_data_are_two_lines_and_an_assumption_none() -> None:

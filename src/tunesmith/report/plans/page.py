@@ -19,7 +19,7 @@ from tunesmith.report.palette import METHODS
 from tunesmith.report.plans.chart import plans_style, plans_svg
 from tunesmith.report.plans.figures import batch, epochs, hours, sequences, span, usd
 from tunesmith.report.plans.recipe_file import recipe_text
-from tunesmith.report.plans.told import WHY, card, grouped, lengths_lines, question, verdict
+from tunesmith.report.plans.told import WHY, card, grouped, lacking, lengths_lines, question, verdict
 from tunesmith.report.words import LANGUAGES, Tell, inert, tell
 from tunesmith.search import Hardware, Miss, Plan, Plans, Reason
 from tunesmith.units import gib
@@ -205,17 +205,11 @@ def _reasons(reasons: Sequence[Reason], lang: str) -> Markup:
 def _miss(miss: Miss, lang: str, *, alone: bool) -> Markup:
     titles = ("The nearest miss", "最接近的方案") if alone else ("What does not fit", "放不下的")
     names = pair(partial(named, miss.recipe))
-    need, held, lack = (gib(n) for n in (miss.needed_bytes, miss.available_bytes, miss.missing_bytes))
     return tag(
         "section",
         said("h2", *titles, lang),
         tag("p", said("b", *names, lang)),
-        said(
-            "p",
-            f"It needs {need}, the card has {held}; {lack} are missing.",
-            f"需要 {need}，显卡有 {held}，还差 {lack}。",
-            lang,
-        ),
+        _both("p", lang, lambda t: "".join(lacking(miss, t))),
         _reasons(miss.reasons, lang),
     )
 

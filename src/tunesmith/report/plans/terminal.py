@@ -12,7 +12,7 @@ from rich.text import Text
 from tunesmith.report.assumptions import sentence
 from tunesmith.report.naming import cards, differing, in_common, method_name, named, shared
 from tunesmith.report.plans.figures import batch, epochs, hours, sequences, span, usd
-from tunesmith.report.plans.told import card, grouped, lengths_lines, question, verdict
+from tunesmith.report.plans.told import card, grouped, lacking, lengths_lines, question, verdict
 from tunesmith.report.terminal import Bar
 from tunesmith.report.words import Tell, inert, tell
 from tunesmith.search import Hardware, Miss, Plan, Plans, Reason
@@ -135,15 +135,8 @@ def _others(plans: Sequence[Plan], t: Tell) -> Iterator[RenderableType]:
 def _miss(miss: Miss, lang: str, t: Tell, *, alone: bool) -> Iterator[RenderableType]:
     title = t("The nearest miss", "最接近的方案") if alone else t("What does not fit", "放不下的")
     line = Text.assemble((f"\n{title}", "bold"), t(": ", "："), named(miss.recipe, lang))
-    line.append(
-        t(
-            f"\nIt needs {gib(miss.needed_bytes)}, the card has {gib(miss.available_bytes)}; ",
-            f"\n需要 {gib(miss.needed_bytes)}，显卡有 {gib(miss.available_bytes)}，",
-        )
-    )
-    line.append(
-        t(f"{gib(miss.missing_bytes)} are missing.", f"还差 {gib(miss.missing_bytes)}。"), style="red"
-    )
+    need, lack = lacking(miss, t)
+    line.append(f"\n{need}").append(lack, style="red")
     yield line
     yield _sentences(miss.reasons, t)
 

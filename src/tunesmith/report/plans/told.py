@@ -9,7 +9,8 @@ from typing import Any, Final
 from tunesmith.hardware import GPUS, Gpu
 from tunesmith.report.naming import Texts, cards
 from tunesmith.report.words import Tell, inert
-from tunesmith.search import Plans, Reason
+from tunesmith.search import Miss, Plans, Reason
+from tunesmith.units import gib
 
 _GOALS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
@@ -71,6 +72,17 @@ def _held(plans: Plans, t: Tell) -> str:
     return t(
         f"Fits: the best {count} kinds of card are below; the plans are for the first, {name}.",
         f"放得下：以下是最佳的 {count} 种显卡；方案针对第一种，{name}。",
+    )
+
+
+def lacking(miss: Miss, t: Tell) -> tuple[str, str]:
+    """Return what a miss needs of the card, and what is missing; nothing is where it is left out for more."""
+    need, held = gib(miss.needed_bytes), gib(miss.available_bytes)
+    if miss.missing_bytes <= 0:
+        return t(f"It needs {need} of {held}.", f"{held} 中需要 {need}。"), ""
+    return (
+        t(f"It needs {need}, the card has {held}; ", f"需要 {need}，显卡有 {held}，"),
+        t(f"{gib(miss.missing_bytes)} are missing.", f"还差 {gib(miss.missing_bytes)}。"),
     )
 
 
