@@ -9,6 +9,7 @@ from tunesmith.memory.ledger.sizes import Size, Term
 from tunesmith.memory.outline.forms import Form
 from tunesmith.memory.outline.optimizers import OptimizerStep
 from tunesmith.memory.outline.outlines import Outline
+from tunesmith.memory.outline.sharding import Kept
 from tunesmith.memory.outline.skyline import FAMILIES, Column, Counts, Skyline, Spot
 from tunesmith.memory.outline.working import WorkForm
 from tunesmith.memory.timeline import CATEGORIES
@@ -16,7 +17,7 @@ from tunesmith.memory.work import KINDS
 
 _LARGEST: Final = 1 << 62
 _MAX_TEXT: Final = 1_000
-_COUNTS: Final = ("built", "gradients", "states", "step_start", "inputs", "layer")
+_COUNTS: Final = ("built", "gradients", "states", "step_start", "inputs", "layer", "head")
 _NUMBERS: Final = (
     "r",
     "layers",
@@ -33,7 +34,10 @@ def packed_outline(outline: Outline) -> dict[str, Any]:
     sky = outline.skyline
     return {
         "columns": [[column.category, column.form.size, column.form.ranked] for column in sky.columns],
-        "spots": [[spot.phase, spot.family, spot.module, spot.counts] for spot in sky.spots],
+        "spots": [
+            [spot.phase, spot.family, spot.module, spot.counts, spot.done, spot.reducing]
+            for spot in sky.spots
+        ],
         **{name: getattr(sky, name) for name in _COUNTS},
         **{f"outline.{name}": getattr(outline, name) for name in _NUMBERS},
         "optim": outline.optim,
@@ -41,6 +45,7 @@ def packed_outline(outline: Outline) -> dict[str, Any]:
             name: [each.gradients_bytes, each.states_bytes, each.step_bytes]
             for name, each in outline.optimizers.items()
         },
+        "kept": [getattr(outline.kept, name) for name in Kept.__dataclass_fields__],
         "reserved_ratio": outline.reserved_ratio,
         "work": {
             phase: [[f.kind, f.dtype, f.flops, f.moved_bytes, f.kernels] for f in forms]
@@ -52,11 +57,13 @@ def packed_outline(outline: Outline) -> dict[str, Any]:
 def unpacked_outline(kept: Mapping[str, Any]) -> Outline | None:
     """Return the outline that was packed, or None where a value is not what it has to be."""
     try:
+        numbers: dict[str, Any] = {name: _count(kept[f"outline.{name}"]) for name in _NUMBERS}
         return Outline(
             skyline=_skyline(kept),
-            **{name: _count(kept[f"outline.{name}"]) for name in _NUMBERS},
+            **numbers,
             optim=_text(kept["optim"]),
             optimizers={_text(name): _optimizer(*each) for name, each in kept["optimizers"].items()},
+            kept=_kept(*kept["kept"]),
             reserved_ratio=_ratio(kept["reserved_ratio"]),
             work_forms={
                 _text(phase): tuple(_work_form(*form) for form in forms)
@@ -78,8 +85,10 @@ def _skyline(kept: Mapping[str, Any]) -> Skyline:
             family=_one_of(family, FAMILIES),
             module=_text(module),
             counts=_pairs(counts, len(columns)),
+            done=_pairs(done, len(columns)),
+            reducing=_pairs(reducing, len(columns)),
         )
-        for phase, family, module, counts in kept["spots"]
+        for phase, family, module, counts, done, reducing in kept["spots"]
     )
     if not spots:
         raise ValueError("a run without an instant")
@@ -89,7 +98,7 @@ def _skyline(kept: Mapping[str, Any]) -> Skyline:
 
 
 def _size(kept: Any) -> Size:
-    size = tuple((_count(count), Term(*map(_count, term))) for count, term in kept)
+    size = tuple((_integer(count), Term(*map(_count, term))) for count, term in kept)
     if any(term.batch > 2 or term.length > 3 or term.tile < 1 for _, term in size):
         raise ValueError("a size of no known form")
     return size
@@ -105,6 +114,16 @@ def _pairs(kept: Any, limit: int) -> Counts:
 def _optimizer(gradients: Any, states: Any, step: Any) -> OptimizerStep:
     return OptimizerStep(
         gradients_bytes=_count(gradients), states_bytes=_count(states), step_bytes=_count(step)
+    )
+
+
+def _kept(frozen: Any, trainable: Any, quantized: Any, bucket: Any, item: Any) -> Kept:
+    return Kept(
+        frozen_bytes=_ratio(frozen),
+        trainable_bytes=_ratio(trainable),
+        quantized=_flag(quantized),
+        bucket_elements=_count(bucket),
+        item_bytes=max(1, _count(item)),
     )
 
 
@@ -135,10 +154,16 @@ def _ratio(value: Any) -> float:
     return float(value)
 
 
-def _count(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < _LARGEST:
+def _integer(value: Any) -> int:
+    if type(value) is not int or abs(value) >= _LARGEST:
         raise ValueError(value)
     return value
+
+
+def _count(value: Any) -> int:
+    if _integer(value) < 0:
+        raise ValueError(value)
+    return _integer(value)
 
 
 def _flag(value: Any) -> bool:

@@ -18,7 +18,8 @@ from tunesmith.memory.outline.keeping import packed_outline, unpacked_outline
 from tunesmith.memory.outline.optimizers import OptimizerStep, optimizer_step
 from tunesmith.memory.outline.outlines import Outline
 from tunesmith.memory.outline.sampling import Sampled, at_point, sample
-from tunesmith.memory.outline.skyline import skyline
+from tunesmith.memory.outline.sharding import Kept
+from tunesmith.memory.outline.skyline import Skyline, skyline
 from tunesmith.memory.outline.working import work_forms
 from tunesmith.recipe import Recipe
 
@@ -32,6 +33,47 @@ def outline(
     the step runs other operations at almost every batch and length.
     """
     own = one_card(recipe)
+    found = _known(architecture, own, gpu, trace)
+    many = recipe.hardware.world_size > 1 or recipe.sharding != "none"
+    cast = cast_class(own) if many else None
+    if cast is not None:
+        with suppress(UnsupportedError):
+            other = _known(architecture, cast, gpu, trace)
+            kept = replace(
+                other.kept,
+                frozen_bytes=2.0 if own.precision.weights == "float32" else 1.0,
+                trainable_bytes=4 / other.kept.item_bytes,
+            )
+            found = replace(found, kept=kept, cast=other)
+    others = _others(architecture, own, gpu, optims, trace)
+    if found.cast is not None and cast is not None:
+        found = replace(
+            found, cast=replace(found.cast, optimizers=_others(architecture, cast, gpu, optims, trace))
+        )
+    return replace(found, optimizers=others)
+
+
+def cast_class(own: Recipe) -> Recipe | None:
+    """Return the class that FSDP and ZeRO compute *own* in, if it is another: 16 bits without autocast."""
+    autocast = own.precision.autocast
+    if autocast is None:
+        return None
+    return own.replace(**{"precision.weights": autocast, "precision.autocast": None})
+
+
+def _others(
+    architecture: Architecture, own: Recipe, gpu: Gpu, optims: Sequence[str], trace: Trace
+) -> dict[str, OptimizerStep]:
+    found: dict[str, OptimizerStep] = {}
+    for optim in dict.fromkeys(optims):
+        if optim != own.optim:
+            with suppress(MissingExtraError, UnsupportedError):
+                found[optim] = optimizer_step(architecture, own, gpu, optim, trace=trace)
+    return found
+
+
+def _known(architecture: Architecture, own: Recipe, gpu: Gpu, trace: Trace) -> Outline:
+    """Return the outline that is kept on disk, or a new one, which is kept."""
     name = cache.key(
         outline=own.replace(per_device_train_batch_size=1).to_mapping(),
         model=architecture.name,
@@ -43,19 +85,15 @@ def outline(
     if found is None:
         found = _traced(architecture, own, gpu, trace)
         cache.write(name, packed_outline(found))
-    others: dict[str, OptimizerStep] = {}
-    for optim in dict.fromkeys(optims):
-        if optim != own.optim:
-            with suppress(MissingExtraError, UnsupportedError):
-                others[optim] = optimizer_step(architecture, own, gpu, optim, trace=trace)
-    return replace(found, optimizers=others)
+    return found
 
 
 def _traced(architecture: Architecture, own: Recipe, gpu: Gpu, trace: Trace) -> Outline:
     sampled = sample(architecture, own, gpu, trace)
     block_bytes, reserved_ratio = _excess(sampled, own)
+    sky = skyline(sampled)
     return Outline(
-        skyline=skyline(sampled),
+        skyline=sky,
         r=sampled.points[0].r,
         optim=own.optim,
         optimizers={},
@@ -67,7 +105,20 @@ def _traced(architecture: Architecture, own: Recipe, gpu: Gpu, trace: Trace) -> 
         parameters=sampled.parameters,
         trainable_parameters=sampled.trainable_parameters,
         num_traces=sampled.num_traces,
+        kept=Kept(
+            frozen_bytes=1.0,
+            trainable_bytes=1.0,
+            quantized=own.quantization is not None,
+            bucket_elements=(architecture.hidden_size or 0) ** 2,
+            item_bytes=_item_bytes(sky, sampled),
+        ),
     )
+
+
+def _item_bytes(sky: Skyline, sampled: Sampled) -> int:
+    """Return the bytes of one element of the weights that learn: gradients have their type."""
+    total = sum(count * sky.columns[n].form.at(sampled.points[0]) for n, count in sky.gradients)
+    return 4 if total >= 3 * sampled.trainable_parameters else 2
 
 
 def one_card(recipe: Recipe) -> Recipe:

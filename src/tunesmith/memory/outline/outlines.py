@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Final
 
 from tunesmith.errors import UnsupportedError
 from tunesmith.memory.outline.forms import Where
 from tunesmith.memory.outline.optimizers import OptimizerStep
-from tunesmith.memory.outline.places import Line, Place, place
+from tunesmith.memory.outline.places import Line, Place, mixed, place
+from tunesmith.memory.outline.sharding import Kept, Peak, host_bytes, peaks
 from tunesmith.memory.outline.skyline import Skyline
 from tunesmith.memory.outline.variation import Needs, Variation
 from tunesmith.memory.outline.working import WorkForm, work_at
 from tunesmith.memory.work import Work
+from tunesmith.recipe.names import FSDP, ZERO
 
 _MOST_PLACES: Final = 4096
 
@@ -50,21 +53,39 @@ class Outline:
     """Those that learn, at the traced rank."""
     num_traces: int
     """Small traces that were run for it."""
+    kept: Kept
+    """How its weights are kept where many cards compute in 16 bits."""
+    cast: Outline | None = field(default=None, repr=False)
+    """The same class computed in 16 bits without autocast, as FSDP and ZeRO do it."""
     unchecked: Outline | None = field(default=None, repr=False)
     """The same class without checkpointing, which ``every_n_layers`` needs."""
-    _places: dict[tuple[int, int, int], Place] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+    _places: dict[tuple[int, ...], Place] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def at(self, batch: int, length: int, r: int | None = None) -> Place:
-        """Return the skyline at one batch, length and rank, which is kept for the next variation there."""
-        where = Where(batch, length, self.r if r is None or not self.r else r)
-        known = self._places.get(where)
+    def at(self, batch: int, length: int, r: int | None = None, every_n_layers: int = 1) -> Place:
+        """Return the skyline at one batch, length and rank, which is kept for the next variation there.
+
+        Raises UnsupportedError for every n-th layer where the outline without checkpointing is not joined.
+        """
+        rank = self.r if r is None or not self.r else r
+        key = batch, length, rank, every_n_layers
+        known = self._places.get(key)
         if known is None:
             if len(self._places) >= _MOST_PLACES:
                 self._places.clear()
-            known = self._places[where] = place(self.skyline, where)
+            known = self._places[key] = self._place(Where(batch, length, rank), every_n_layers)
         return known
+
+    def _place(self, where: Where, every_n_layers: int) -> Place:
+        if every_n_layers == 1:
+            return place(self.skyline, where)
+        if self.unchecked is None:
+            raise UnsupportedError(
+                "every_n_layers: this outline knows checkpointing of all layers only. Join it with the "
+                "outline of the same recipe without checkpointing: with_unchecked()."
+            )
+        return mixed(
+            self.at(*where), self.unchecked.at(*where), layers=self.layers, every_n_layers=every_n_layers
+        )
 
     def states_bytes(self, variation: Variation, here: Place) -> tuple[int, int]:
         """Return what the states of the variation's optimizer take, and what its step adds at most."""
@@ -81,23 +102,24 @@ class Outline:
 
     def peak_bytes(self, variation: Variation) -> int:
         """Return the peak of allocated bytes on one card."""
-        return self._peak(variation)[0] + self.block_bytes
+        return self._peak(variation).total + self.block_bytes
 
     def peaks(self, variations: Iterable[Variation]) -> list[int]:
         """Return the peak of allocated bytes of each of many variations."""
         peak, more = self._peak, self.block_bytes
-        return [peak(variation)[0] + more for variation in variations]
+        return [peak(variation).total + more for variation in variations]
 
     def needs(self, variation: Variation) -> Needs:
         """Return all that one variation needs."""
         most, line, extra = self._peak(variation)
+        host, locked = self._host_bytes(variation)
         allocated = most + self.block_bytes
         parts = _parts(line, extra, allocated)
         return Needs(
             allocated_bytes=allocated,
             reserved_bytes=int(allocated * self.reserved_ratio),
-            host_bytes=0,
-            host_pinned_bytes=0,
+            host_bytes=host * variation.gpus,
+            host_pinned_bytes=locked * variation.gpus,
             phase=line.phase,
             parts=parts,
         )
@@ -111,37 +133,54 @@ class Outline:
 
     def with_unchecked(self, other: Outline) -> Outline:
         """Return this outline of checkpointed layers, able to checkpoint only every n-th of them."""
-        return replace(self, unchecked=other)
+        cast = self.cast.with_unchecked(other.cast) if self.cast and other.cast else self.cast
+        return replace(self, unchecked=other, cast=cast)
 
-    def _peak(self, variation: Variation) -> tuple[int, Line, Mapping[str, int]]:
-        """Return the most live bytes, the instant, and what the variation adds to or replaces in it."""
-        here = self.at(variation.batch, variation.length, variation.r)
+    def _peak(self, variation: Variation) -> Peak:
+        """Return the most live bytes, the instant, and the categories that the variation changes in it."""
+        if variation.sharding != "none" or variation.gpus > 1 or variation.nodes > 1:
+            return self._peak_of_many(variation)
+        here = self.at(variation.batch, variation.length, variation.r, variation.every_n_layers)
         states, step = self.states_bytes(variation, here)
         again = variation.accumulation > 1
         inputs = here.inputs * (variation.accumulation - 1)
         own = variation.optim == self.optim
-        most, best = -1, here.start
+        most, best, alive, earlier = -1, here.start, 0, 0
         for line in here.lines:
-            if line.family == "accumulated":
-                if not again:
-                    continue
-                total = line.lasting + line.gradients + here.gradients + line.rest + inputs
-            elif line.family == "step":
-                if not own:
-                    continue
-                total = line.lasting + line.gradients + line.states - states + line.rest + inputs
-            else:
-                total = line.lasting + line.gradients + line.rest + inputs * (line.family != "load")
-                if not line.later:
-                    total -= states
-            total += states
+            kind = line.family
+            if kind == "sharded" or (kind == "accumulated" and not again) or (kind == "step" and not own):
+                continue
+            before = here.gradients if kind == "accumulated" else 0
+            has = line.states if kind == "step" else states if line.later else 0
+            total = line.lasting + line.gradients + before + line.rest + has
+            if kind != "load":
+                total += inputs
             if total > most:
-                most, best = total, line
+                most, best, alive, earlier = total, line, has, before
         if not own:
             total = here.start.lasting + here.start.gradients + here.start.rest + step + inputs
             if total > most:
-                most, best = total, here.start
-        return most, best, {}
+                most, best, alive, earlier = total, here.start, step, 0
+        parts = {"optimizer states": alive, "gradients": best.gradients + earlier}
+        return Peak(most, best, parts)
+
+    def _host_bytes(self, variation: Variation) -> tuple[int, int]:
+        if variation.offload_optimizer == variation.offload_parameters == "none":
+            return 0, 0
+        basis = self.cast or self
+        here = basis.at(variation.batch, variation.length, variation.r, variation.every_n_layers)
+        states, _ = basis.states_bytes(variation, here)
+        return host_bytes(here, variation, self.kept, states=states)
+
+    def _peak_of_many(self, variation: Variation) -> Peak:
+        """Return the same for one card of many."""
+        whole = variation.sharding not in FSDP and variation.sharding not in ZERO
+        basis = self if whole or self.cast is None else self.cast
+        here = basis.at(variation.batch, variation.length, variation.r, variation.every_n_layers)
+        states, step = basis.states_bytes(variation, here)
+        rounds = self.layers // self.round_layers
+        found = peaks(here, variation, self.kept, states=states, step=step, rounds=rounds)
+        return max(found, key=itemgetter(0))
 
 
 def _parts(line: Line, extra: Mapping[str, int], allocated: int) -> dict[str, int]:

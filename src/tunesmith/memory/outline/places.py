@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tunesmith.memory.outline.forms import Where
-from tunesmith.memory.outline.skyline import Counts, Skyline
+from tunesmith.memory.outline.skyline import Counts, Skyline, layer_of
 
 LASTING: Final = ("weights", "adapter weights", "quantization constants", "buffers")
 """Categories of what is there from loading to the end."""
@@ -33,8 +33,14 @@ class Line:
     """Optimizer states of the traced optimizer."""
     rest: int
     """Everything else."""
+    done: int
+    """Of a pass that reduces layer by layer: gradients of layers that are through; not in ``gradients``."""
+    layer: int | None
+    """Number of the layer at work, in such a pass; None outside the layers."""
+    reducing: int
+    """Gradients of the layer that was through last; not in ``gradients``."""
     parts: Mapping[str, int]
-    """All by category."""
+    """All but the last two by category."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +61,8 @@ class Place:
     """Weights of one round of layers."""
     layer_parts: Mapping[str, int]
     """The same by category."""
+    head: int
+    """The largest weight outside the layers."""
     start: Line
     """When the optimizer's second step begins."""
     lines: tuple[Line, ...]
@@ -74,18 +82,32 @@ def place(skyline: Skyline, where: Where) -> Place:
             parts[category] = parts.get(category, 0) + count * sizes[number]
         return parts
 
-    lines = [_line(spot.phase, spot.family, spot.module, total(spot.counts)) for spot in skyline.spots]
+    def bytes_of(counts: Counts) -> int:
+        return sum(total(counts).values())
+
+    lines = [
+        _line(
+            spot.phase,
+            spot.family,
+            spot.module,
+            total(spot.counts),
+            bytes_of(spot.done),
+            bytes_of(spot.reducing),
+        )
+        for spot in skyline.spots
+    ]
     start = _line("step2.step", "step", "", total(skyline.step_start))
     built, layer = total(skyline.built), total(skyline.layer)
     before = start.lasting + start.gradients + start.rest
     return Place(
         built=built,
         lasting=_lasting(built),
-        gradients=sum(total(skyline.gradients).values()),
-        states=sum(total(skyline.states).values()),
-        inputs=sum(total(skyline.inputs).values()),
+        gradients=bytes_of(skyline.gradients),
+        states=bytes_of(skyline.states),
+        inputs=bytes_of(skyline.inputs),
         layer=_lasting(layer),
         layer_parts=layer,
+        head=bytes_of(skyline.head),
         start=start,
         lines=tuple(_not_below(lines)),
         step_bytes=max(
@@ -95,7 +117,34 @@ def place(skyline: Skyline, where: Where) -> Place:
     )
 
 
-def _line(phase: str, family: str, module: str, parts: dict[str, int]) -> Line:
+def mixed(checked: Place, unchecked: Place, *, layers: int, every_n_layers: int) -> Place:
+    """Return the place of a run that checkpoints every n-th layer only, from those of all and of none.
+
+    Of the others all that their backward passes need is kept until then. What one layer keeps more follows
+    from the instants outside the layers, at which both runs do the same.
+    """
+    least, most = (
+        max((line.rest for line in each.lines if line.family == "sharded" and line.layer is None), default=0)
+        for each in (checked, unchecked)
+    )
+    kept = layers - -(-layers // every_n_layers)
+    more = max(0, most - least) / layers
+    lines = []
+    for line in checked.lines:
+        if line.family in ("pass", "accumulated", "sharded") and line.phase.startswith("step"):
+            through = (line.gradients if line.family == "pass" else line.done) / max(1, checked.gradients)
+            at_work = line.layer is not None or "*" in line.module
+            extra = int(more * max(0, kept * (1 - through) - at_work))
+            parts = {**line.parts, "activations": line.parts.get("activations", 0) + extra}
+            lines.append(replace(line, rest=line.rest + extra, parts=parts))
+        else:
+            lines.append(line)
+    return replace(checked, lines=tuple(lines))
+
+
+def _line(
+    phase: str, family: str, module: str, parts: dict[str, int], done: int = 0, reducing: int = 0
+) -> Line:
     lasting, gradients = _lasting(parts), parts.get("gradients", 0)
     states = parts.get("optimizer states", 0)
     return Line(
@@ -107,6 +156,9 @@ def _line(phase: str, family: str, module: str, parts: dict[str, int]) -> Line:
         gradients=gradients,
         states=states,
         rest=sum(parts.values()) - lasting - gradients - states,
+        done=done,
+        layer=layer_of(module),
+        reducing=reducing,
         parts=parts,
     )
 
@@ -127,9 +179,13 @@ def _not_below(lines: Sequence[Line]) -> list[Line]:
 def _above(other: Line, line: Line) -> bool:
     return (
         other.family == line.family
+        and (other.layer is None) is (line.layer is None)
+        and (other.layer == 0) is (line.layer == 0)
         and other.later >= line.later
         and other.lasting >= line.lasting
         and other.gradients >= line.gradients
         and other.states >= line.states
         and other.rest >= line.rest
+        and other.done >= line.done
+        and other.reducing >= line.reducing
     )

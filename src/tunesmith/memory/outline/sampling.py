@@ -267,7 +267,8 @@ def _extended(few: WorkByPhase, more: WorkByPhase, rounds: int) -> WorkByPhase:
 def _more_work(few: Work | None, more: Work, rounds: int) -> Work:
     def extended(name: str) -> int:
         start: int = getattr(few, name) if few is not None else 0
-        return max(0, start + rounds * (getattr(more, name) - start))
+        end: int = getattr(more, name)
+        return max(0, start + rounds * (end - start))
 
     return Work(
         kind=more.kind,

@@ -7,24 +7,28 @@ of them is left out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Final, NamedTuple
 
 from tunesmith.memory.ledger.unrolling import without_layer
 from tunesmith.memory.outline.forms import Form, Where, form_of
 from tunesmith.memory.outline.sampling import Sampled, unpacked
-from tunesmith.memory.timeline import Phase, Timeline
+from tunesmith.memory.timeline import Phase, Storage, Timeline
 
 Counts = tuple[tuple[int, int], ...]
 """Pairs of a column's index and how often it counts."""
 
-FAMILIES: Final = ("load", "pass", "accumulated", "clip", "step", "end")
+FAMILIES: Final = ("load", "pass", "accumulated", "sharded", "clip", "step", "end")
 """Kinds of instants: while the run is built, in a forward or backward pass, in the pass of a later
-micro-batch, while gradients are clipped, in the optimizer's step, and after it."""
+micro-batch, in a pass whose gradients are reduced layer by layer, while gradients are clipped, in the
+optimizer's step, and after it."""
 
 _SHARE: Final = 0.125
+_BATCHES: Final = (1, 2, 4, 8, 16, 64)
+_LAYER: Final = re.compile(r"(?<![^.])\d+(?![^.])")
 
 
 class Column(NamedTuple):
@@ -45,9 +49,14 @@ class Spot:
     family: str
     """One of FAMILIES."""
     module: str
-    """Module at work, a star for the number of its layer."""
+    """Module at work, a star for the number of its layer; of a ``sharded`` one with the number."""
     counts: Counts
-    """What is alive then; of an ``accumulated`` one without the gradients of earlier micro-batches."""
+    """What is alive then; of an ``accumulated`` one without the gradients of earlier micro-batches, of a
+    ``sharded`` one with only the gradients of the layer at work."""
+    done: Counts = ()
+    """Of a ``sharded`` one: gradients of layers that are through."""
+    reducing: Counts = ()
+    """Of a ``sharded`` one: gradients of the layer that was through last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +79,8 @@ class Skyline:
     """One micro-batch that is fetched before the step begins; empty where it is fetched when it is due."""
     layer: Counts
     """What one round of layers adds to ``built``."""
+    head: Counts
+    """The largest weight outside the layers: the embedding or the head."""
 
 
 def skyline(sampled: Sampled) -> Skyline:
@@ -78,7 +89,7 @@ def skyline(sampled: Sampled) -> Skyline:
     timeline = sampled.timeline
     phases = {phase.name: phase for phase in timeline.phases}
     building = [phase for phase in timeline.phases if family_of(phase.name) == "load"]
-    spots = board.spots()
+    spots = [*board.spots(), *board.sharded_spots()]
     ends = board.snapshots(
         {
             "built": building[-1].end - 1 if building else -1,
@@ -98,6 +109,7 @@ def skyline(sampled: Sampled) -> Skyline:
         step_start=_sparse(ends["starts"]),
         inputs=board.only(ends["began"], "inputs"),
         layer=layer,
+        head=board.head(ends["built"], layer),
     )
 
 
@@ -163,12 +175,11 @@ class _Board:
         return list(dict.fromkeys(spots))
 
     def _spot(self, index: int, phase: Phase, counts: Mapping[int, int], family: str) -> Spot:
-        storage = self._timeline.storages[abs(self._timeline.events[index]) - 1]
         return Spot(
             phase=phase.name,
             family=family or family_of(phase.name),
-            module=without_layer(storage.module),
-            counts=tuple((n, count) for n, count in sorted(counts.items()) if count),
+            module=without_layer(self._storage(index).module),
+            counts=_sparse_of(counts),
         )
 
     def _scenarios(self, gradients: float | None = None) -> Iterator[list[int]]:
@@ -181,6 +192,88 @@ class _Board:
                     for size, column in zip(sizes, self.columns, strict=True)
                 ]
                 yield [0, *weighed, *(-size for size in reversed(weighed))]
+
+    def sharded_spots(self) -> list[Spot]:
+        """Return the largest instants, inside layers and outside, of passes that reduce layer by layer."""
+        passes = [p for p in self._timeline.phases if p.name in ("step2.forward", "step2.backward")]
+        start, end = passes[0].start, passes[-1].end
+        lasting = self.snapshots({"start": start - 1})["start"]
+        codes, origin = self._reduced(start, end)
+        inside = [_LAYER.search(self._storage(index).module) is not None for index in origin]
+        found: set[int] = set()
+        n = len(self.columns)
+        own = self._sampled.points[0]
+        for batch in _BATCHES:
+            sizes = [column.form.at(own._replace(batch=batch)) for column in self.columns]
+            values = [*sizes, *(int(size * _SHARE) for size in sizes), *sizes]
+            table = [0, *values, *(-value for value in reversed(values))]
+            base = sum(count * size for count, size in zip(lasting, sizes, strict=True))
+            totals = list(accumulate(map(table.__getitem__, codes), initial=base))[1:]
+            for phase in passes:
+                stretch = [i for i, index in enumerate(origin) if phase.start <= index < phase.end]
+                for side in (True, False):
+                    of = [i for i in stretch if inside[i] is side]
+                    if of:
+                        found.add(max(of, key=totals.__getitem__))
+        spots, stops = [], sorted(found)
+        counts = dict(enumerate([*lasting, *[0] * (2 * n)]))
+        for position, code in enumerate(codes):
+            counts[abs(code) - 1] += 1 if code > 0 else -1
+            if stops and position == stops[0]:
+                stops.pop(0)
+                spots.append(self._sharded_spot(origin[position], counts))
+        return list(dict.fromkeys(spots))
+
+    def _sharded_spot(self, index: int, counts: Mapping[int, int]) -> Spot:
+        n = len(self.columns)
+        phase = next(p for p in self._timeline.phases if p.start <= index < p.end)
+        of = [{c % n: k for c, k in counts.items() if c // n == part} for part in range(3)]
+        spot = self._spot(index, phase, of[0], "sharded")
+        return replace(
+            spot, module=self._storage(index).module, done=_sparse_of(of[1]), reducing=_sparse_of(of[2])
+        )
+
+    def _reduced(self, start: int, end: int) -> tuple[list[int], list[int]]:
+        """Return the events of a pass in which each layer's gradients are reduced once it is through.
+
+        Columns are there three times: as they are, for gradients that are done, and being reduced. The
+        second list holds the index of each event in the run.
+        """
+        n = len(self.columns)
+        gradients = {number for number, column in enumerate(self.columns) if column.category == "gradients"}
+        codes: list[int] = []
+        origin: list[int] = []
+        unit, current, reducing = "", list[int](), list[int]()
+        for index in range(start, end):
+            code = self._codes[index]
+            if code - 1 in gradients:
+                at = unit_of(self._storage(index).module)
+                if at != unit:
+                    for number in reducing:
+                        codes.append(-(2 * n + number + 1))
+                    for number in current:
+                        codes += [-(number + 1), n + number + 1, 2 * n + number + 1]
+                    origin += [index] * (len(codes) - len(origin))
+                    unit, current, reducing = at, [], current
+                current.append(code - 1)
+            codes.append(code)
+            origin.append(index)
+        return codes, origin
+
+    def _storage(self, index: int) -> Storage:
+        return self._timeline.storages[abs(self._timeline.events[index]) - 1]
+
+    def head(self, built: Sequence[int], layer: Counts) -> Counts:
+        """Return the largest weight of what is *built* that is in no layer."""
+        rounds = self._sampled.layers.count // self._sampled.layers.period
+        inside = dict(layer)
+        own = self._sampled.points[0]
+        outside = [
+            (self.columns[number].form.at(own), number)
+            for number, count in enumerate(built)
+            if self.columns[number].category == "weights" and count > rounds * inside.get(number, 0)
+        ]
+        return ((max(outside)[1], 1),) if outside else ()
 
     def _fleeting(self) -> tuple[list[int], list[int]]:
         """Return the events as of a later micro-batch, where a gradient is added to its like and given back.
@@ -255,11 +348,31 @@ class _Board:
         return list(live.values())
 
 
+def layer_of(module: str) -> int | None:
+    """Return the number of the layer that *module* lies in; None outside the layers."""
+    found = _LAYER.search(module)
+    return int(found[0]) if found else None
+
+
+def unit_of(module: str) -> str:
+    """Return the path of the layer that *module* lies in, else its own.
+
+    >>> unit_of("model.layers.3.mlp.up_proj"), unit_of("lm_head")
+    ('model.layers.3', 'lm_head')
+    """
+    found = _LAYER.search(module)
+    return module[: found.end()] if found else module
+
+
 def _spread(own: Where) -> Iterator[Where]:
     """Yield points that are far apart, around the batch and length at which the run was traced."""
     yield own
     for batch, length, ranks in ((1, max(64, own.length // 16), 1), (1, own.length, 1), (64, own.length, 16)):
         yield Where(batch, length, own.r * ranks)
+
+
+def _sparse_of(counts: Mapping[int, int]) -> Counts:
+    return tuple((n, count) for n, count in sorted(counts.items()) if count)
 
 
 def _sparse(counts: Sequence[int]) -> Counts:

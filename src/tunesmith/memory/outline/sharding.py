@@ -1,0 +1,259 @@
+"""What many cards change about a skyline: which roles are shared, what is gathered, what waits to be sent.
+
+The rules are those of the real runs that memory/step/sharding and memory/step/deepspeed trace, in closed
+form; a trace confirms whatever is chosen by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from tunesmith.memory.outline.places import Line, Place
+from tunesmith.memory.outline.variation import Variation
+from tunesmith.recipe.names import FSDP, ZERO
+
+AS_WEIGHTS: Final = (
+    "adamw_torch",
+    "adamw_torch_fused",
+    "adagrad",
+    "rmsprop",
+    "sgd",
+    "ademamix",
+    "stable_adamw",
+)
+"""Optimizers whose states have the type of the weights; those of others do not change with it."""
+_MAX_LIVE: Final = 1_000_000_000  # stage3_max_live_parameters, tunesmith/recipe/sections.py
+_SUB_GROUP: Final = 1_000_000_000  # sub_group_size, in the same file
+_HALF: Final = 2
+
+
+class Peak(NamedTuple):
+    """A candidate for the peak of one card."""
+
+    total: int
+    """Live bytes."""
+    line: Line
+    """The instant."""
+    parts: Mapping[str, int]
+    """Categories that differ from those of the line on one card."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """How a class of recipes keeps its weights where many cards compute in 16 bits."""
+
+    frozen_bytes: float
+    """Bytes of a stored frozen weight for every byte it is computed with."""
+    trainable_bytes: float
+    """Bytes of a stored weight that learns for every byte it is computed with."""
+    quantized: bool
+    """Whether the layers' weights are quantised: FSDP leaves those whole."""
+    bucket_elements: int
+    """Elements of DeepSpeed's bucket: the hidden size squared."""
+    item_bytes: int
+    """Bytes of a weight that learns, as computed with."""
+
+
+def peaks(
+    here: Place, variation: Variation, kept: Kept, *, states: int, step: int, rounds: int
+) -> Iterator[Peak]:
+    """Yield the candidates for the peak of one card of many.
+
+    *states* and *step* are those of the optimizer on one card, which holds *rounds* rounds of layers.
+    """
+    if variation.sharding in FSDP:
+        yield from _fsdp(here, variation, kept, states, step, rounds)
+    elif variation.sharding in ZERO:
+        yield from _zero(here, variation, kept, states, step)
+    else:
+        yield from _replicated(here, variation, states, step)
+
+
+def _replicated(here: Place, v: Variation, states: int, step: int) -> Iterator[Peak]:
+    """DDP: everything whole, and buckets as large as all gradients.
+
+    pytorch/pytorch@v2.13.0:torch/csrc/distributed/c10d/reducer.cpp, gradient_as_bucket_view off.
+    """
+    inputs = here.inputs * (v.accumulation - 1)
+    for line in here.lines:
+        earlier = here.gradients if line.family == "accumulated" else 0
+        if line.family in ("sharded", "step") or (earlier and v.accumulation == 1):
+            continue
+        alive = states if line.later else 0
+        buckets = here.gradients if line.family != "load" else 0
+        total = line.lasting + line.gradients + earlier + line.rest + alive + buckets
+        yield Peak(
+            total + (inputs if line.family != "load" else 0),
+            line,
+            {
+                "gradients": line.gradients + earlier,
+                "optimizer states": alive,
+                "communication buffers": buckets,
+            },
+        )
+    start = here.start
+    yield Peak(
+        start.lasting + 2 * here.gradients + start.rest + step + inputs,
+        start,
+        {"gradients": here.gradients, "optimizer states": step, "communication buffers": here.gradients},
+    )
+
+
+def _fsdp(here: Place, v: Variation, kept: Kept, states: int, step: int, rounds: int) -> Iterator[Peak]:
+    """FSDP2: shards of everything, the layer at work and the next gathered, whole gradients of one layer."""
+    cards = v.gpus if v.sharding == "fsdp_hybrid" else v.world_size
+    offloaded = "cpu" in (v.offload_parameters, v.offload_optimizer)
+    weights = here.built.get("weights", 0) + here.built.get("adapter weights", 0)
+    whole = rounds * here.layer_parts.get("weights", 0) if kept.quantized else 0
+    layer = here.layer_parts.get("adapter weights", 0) + (
+        0 if kept.quantized else here.layer_parts.get("weights", 0)
+    )
+    fixed = whole + here.lasting - weights
+    frozen = weights - here.gradients - whole
+    shards = int((frozen * kept.frozen_bytes + here.gradients * kept.trainable_bytes) / cards)
+    reduced = int(here.gradients * kept.trainable_bytes / cards)
+    lasting = fixed + (0 if offloaded else shards)
+    alive = 0 if offloaded else int(states * _wider(v.optim, kept.trainable_bytes) / cards)
+    inputs = here.inputs * (v.accumulation - 1)
+    whole_gathered = weights - whole
+    for line in here.lines:
+        gradients, gathered, sent = 0, 0, 0
+        if line.family == "load":
+            if not kept.quantized:
+                continue
+            yield Peak(sum(line.parts.values()), line, {})
+            continue
+        if line.family == "sharded":
+            done = 0 if offloaded else int(line.done * kept.trainable_bytes / cards)
+            gathered, sent = _gathered(here, line, layer, "*" in line.module or line.layer is not None)
+            if v.sharding == "fsdp_grad_op":  # layers are let go as their backward passes end
+                gathered, sent = int(whole_gathered * (1 - line.done / max(1, here.gradients))), 0
+            gradients, sent = line.gradients + done, sent + line.reducing
+        elif line.family == "accumulated" and v.accumulation > 1:
+            gathered, sent = _gathered(here, line, layer, "*" in line.module)
+            if v.sharding == "fsdp_grad_op":
+                gathered, sent = whole_gathered, 0
+            gradients = line.gradients + here.gradients
+        elif line.family == "clip":
+            gradients = 0 if offloaded else reduced
+        else:
+            continue
+        rest = line.rest - line.parts.get("autocast copies", 0)
+        yield Peak(
+            lasting + gradients + alive + rest + inputs + gathered + sent,
+            line,
+            _parts(here, fixed, lasting, gradients, alive, gathered, sent),
+        )
+    if not offloaded:
+        extra = int(step * _wider(v.optim, kept.trainable_bytes) / cards)
+        yield Peak(
+            lasting + reduced + here.start.rest + extra + inputs,
+            here.start,
+            _parts(here, fixed, lasting, reduced, extra, 0, 0),
+        )
+
+
+def _gathered(here: Place, line: Line, layer: int, inside: bool) -> tuple[int, int]:
+    """Return what is gathered to be used, and the buffer of what is gathered ahead.
+
+    Before the first layer comes the embedding, which is about as large as the head.
+    """
+    if not inside:
+        return here.head, layer
+    return layer, min(layer, here.head) if line.layer == 0 and line.phase.endswith("backward") else layer
+
+
+def _zero(here: Place, v: Variation, kept: Kept, states: int, step: int) -> Iterator[Peak]:
+    """ZeRO: 16-bit weights whole (1, 2) or in shards (3), float32 masters and states in shards."""
+    cards, stage = v.world_size, int(v.sharding[-1])
+    half = _HALF / kept.item_bytes
+    learning = int(here.gradients * half)
+    weights = here.built.get("weights", 0) + here.built.get("adapter weights", 0)
+    weights += learning - here.gradients
+    fixed = here.lasting - here.built.get("weights", 0) - here.built.get("adapter weights", 0)
+    share = learning // cards
+    offloaded = v.offload_optimizer != "none"
+    lasting = fixed + (weights if stage < 3 else 0 if v.offload_parameters != "none" else weights // cards)
+    wide = 4 / kept.item_bytes if v.optim in AS_WEIGHTS else 1.0
+    alive = 0 if offloaded else 2 * share + int(states * wide / cards)
+    buffer = _HALF * kept.bucket_elements * (2 if stage == 3 else 1)
+    if offloaded and stage < 3:  # gradients pass through one buffer on their way to the host
+        buffer += here.head
+    gathered = min(weights, _HALF * _MAX_LIVE) if stage == 3 else 0
+    # Stage 3 has a place for its share of gradients from the start; the others make one as they go.
+    shares = 0 if offloaded else share if stage == 3 else share * (v.accumulation > 1)
+    inputs = here.inputs * (v.accumulation - 1)
+
+    def peak(line: Line, gradients: int, sent: int, alive: int = alive, gathered: int = gathered) -> Peak:
+        total = lasting + gradients + alive + line.rest - line.parts.get("autocast copies", 0) + inputs
+        return Peak(
+            total + gathered + sent,
+            line,
+            _parts(here, fixed, lasting, gradients, alive, gathered, sent),
+        )
+
+    for line in here.lines:
+        if line.family == "sharded" and stage > 1:
+            done = 0 if offloaded or stage == 3 else int(line.done * half) // cards
+            yield peak(line, int(line.gradients * half) + done + shares, buffer)
+        elif line.family == "pass" and line.later and stage == 1:
+            yield peak(line, int(line.gradients * half) + shares, buffer)
+        elif line.family == "accumulated" and v.accumulation > 1 and stage == 1:
+            yield peak(line, int((line.gradients + here.gradients) * half) + shares, buffer)
+    start = here.start
+    if stage == 1:  # what was reduced is joined before the whole gradients are let go
+        yield peak(start, learning + share, buffer)
+    if stage < 3:  # weights that learn are copied into one flat tensor while both exist
+        yield Peak(lasting + learning, start, _parts(here, fixed, lasting + learning, 0, 0, 0, 0))
+    if not offloaded:
+        wider = min(2 * share, 4 * _SUB_GROUP)
+        extra = max(share, int((step - states) * wide / cards))
+        yield peak(start, share + wider + extra, 0, gathered=0)
+
+
+def host_bytes(here: Place, v: Variation, kept: Kept, *, states: int) -> tuple[int, int]:
+    """Return what one card's process keeps in the memory of the host, and what of it is locked in place."""
+    cards, learning = v.world_size, here.gradients
+    weights = here.built.get("weights", 0) + here.built.get("adapter weights", 0)
+    if v.sharding in FSDP and "cpu" in (v.offload_optimizer, v.offload_parameters):
+        cards = v.gpus if v.sharding == "fsdp_hybrid" else cards
+        frozen = (weights - learning) * kept.frozen_bytes
+        locked = int((frozen + 2 * learning * kept.trainable_bytes) / cards)
+        return locked + int(states * _wider(v.optim, kept.trainable_bytes) / cards), locked
+    if v.sharding not in ZERO:
+        return 0, 0
+    share = int(learning * _HALF / kept.item_bytes) // cards
+    total = locked = 0
+    if v.offload_optimizer == "cpu":
+        # float32 weights, gradient and two states of DeepSpeedCPUAdam, and the 16-bit gradient on its way.
+        total += 9 * share + (here.head if v.sharding != "zero3" else 0)
+    if v.offload_parameters == "cpu":
+        part = (weights - learning) // cards + share
+        locked = 1 << (part - 1).bit_length() if part else 0  # as PyTorch's pinned allocator rounds
+        total += locked
+    return total, locked
+
+
+def _wider(optim: str, trainable_bytes: float) -> float:
+    """Return by how much states grow where weights that learn are kept in float32."""
+    return trainable_bytes if optim in AS_WEIGHTS else 1.0
+
+
+def _parts(
+    here: Place, fixed: int, lasting: int, gradients: int, states: int, gathered: int, sent: int
+) -> dict[str, int]:
+    constants = here.built.get("quantization constants", 0)
+    buffers = here.built.get("buffers", 0)
+    return {
+        "weights": lasting - constants - buffers,
+        "adapter weights": 0,
+        "quantization constants": constants,
+        "buffers": buffers,
+        "gradients": gradients,
+        "optimizer states": states,
+        "gathered parameters": gathered,
+        "communication buffers": sent,
+        "autocast copies": 0,
+    }
