@@ -118,9 +118,9 @@ def test_a_template_that_ends_its_child_is_an_error(
         monkeypatch.setattr(chat, "RENDER_WALL_SECONDS", 0.5)
     (tmp_path / "bad.jinja").write_text(source)
     files = load_tokenizer(tokenizer_folder)
-    with Encoder(files, choose_template(files, tmp_path / "bad.jinja")) as encoder:
-        with pytest.raises(DataError) as caught:
-            list(encoder.encode([said(("user", "a"), ("assistant", "b"))]))
+    template = choose_template(files, tmp_path / "bad.jinja")
+    with Encoder(files, template) as encoder, pytest.raises(DataError) as caught:
+        list(encoder.encode([said(("user", "a"), ("assistant", "b"))]))
     assert "bad.jinja" in str(caught.value) and reason in str(caught.value)
 
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,13 @@ def test_real_rows_measure_as_they_did(request: pytest.FixtureRequest, name: str
         del found[key]
     kept = json.loads(GOLDEN.read_text(encoding="utf-8"))
     assert _close(json.loads(json.dumps(found)), kept[name])
+
+
+def test_the_page_shows_what_is_measured(instructions: Lengths) -> None:
+    """The example in the docs is an answer, line by line."""
+    page = Path(__file__).parents[2] / "docs" / "lengths.md"
+    shown = page.read_text(encoding="utf-8").partition("```text\n")[2].partition("```")[0]
+    assert shown == str(replace(instructions, path="instructions.jsonl")) + "\n"
 
 
 def _close(found: Any, kept: Any) -> bool:

@@ -38,6 +38,7 @@ def test_special_tokens_are_texts(folder: Path) -> None:
     assert tokens["eos_token"] == "<｜end▁of▁sentence｜>"
     assert tokens["mask_token"] == "[M]"
     assert "unk_token" not in tokens
+    assert load_tokenizer(folder / "tokenizer.json").tokens == tokens
 
 
 def test_a_template_has_a_place_and_a_digest(folder: Path) -> None:

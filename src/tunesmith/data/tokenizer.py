@@ -62,11 +62,13 @@ class TokenizerFiles:
 
 
 def load_tokenizer(model: str | Path, *, download: bool = True) -> TokenizerFiles:
-    """Return the files of the tokenizer that *model* names: a folder, or a Hub id such as ``owner/name``.
+    """Return the files of the tokenizer that *model* names: a folder, a file in it, or a Hub id.
 
     Raises DataError where there is no tokenizer.json or a file is not what it should be.
     """
     folder = Path(model).expanduser()
+    if folder.name in (TOKENIZER, CONFIG, "config.json"):
+        folder = folder.parent
     if isinstance(model, Path) or folder.is_dir() or folder.is_absolute():
         found = {
             name: path for name in (TOKENIZER, CONFIG, SPECIAL, TEMPLATE) if (path := folder / name).is_file()
