@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tunesmith.architecture import Architecture, load_architecture
 from tunesmith.errors import ArchitectureError, MissingExtraError, UnsupportedError
-from tunesmith.hardware import Gpu
+from tunesmith.hardware import Cluster, Gpu
 from tunesmith.hardware import gpu as find_gpu
 from tunesmith.recipe import Flag, Recipe, flags, read_recipe, with_changes
 from tunesmith.report.words import LANGUAGES, inert
@@ -24,16 +25,20 @@ if TYPE_CHECKING:
     from tunesmith.memory.answers import Question
     from tunesmith.memory.estimate import Estimate
     from tunesmith.memory.ledger import Ledger
+    from tunesmith.memory.outline import Outline
     from tunesmith.search import Plans
     from tunesmith.trainers import Export, Imported
 
 __all__ = [
     "GOALS",
     "LANGUAGES",
+    "TRAINERS",
     "Flag",
     "Recipe",
+    "check_folder",
     "check_output",
     "estimate",
+    "export_plan",
     "export_recipe",
     "flags",
     "import_recipe",
@@ -41,7 +46,9 @@ __all__ = [
     "ledger",
     "lengths",
     "make_recipe",
+    "plan",
     "show",
+    "show_export",
     "show_import",
     "show_plans",
     "show_suggestions",
@@ -52,6 +59,8 @@ __all__ = [
 
 GOALS: Final = ("fastest", "cheapest", "quality")
 """What the best plan can be best at."""
+TRAINERS: Final = ("trl", "accelerate", "deepspeed", "llamafactory", "axolotl", "torchtune", "swift")
+"""Other trainers that a recipe can be written for."""
 
 TIMELINES: Final = (".html", ".svg", ".json")
 """Suffixes of a drawing of the timeline."""
@@ -139,6 +148,8 @@ def _question(architecture: Architecture, recipe: Recipe, card: Gpu | None, engi
 
 def _computed(question: Question, known: Estimate | None, *, suggest: bool) -> Estimate:
     """Return the answer to *question* by running the step, unless it is *known* but for its suggestions."""
+    # PyTorch's hints on the speed of DDP are not for a run that is estimated; it reads this when imported.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     try:
         from tunesmith.memory.trace import trace
     except ModuleNotFoundError as error:
@@ -183,6 +194,77 @@ def ledger(recipe: Recipe | Mapping[str, Any] | str | Path) -> Ledger:
     return fitted
 
 
+def plan(  # noqa: PLR0913 -- each is one option of the command, by name
+    model: str,
+    *,
+    gpu: str | None = None,
+    gpus: int = 1,
+    nodes: int = 1,
+    method: str | None = None,
+    data: str | Path | None = None,
+    goal: str = "fastest",
+    budget_usd: float | None = None,
+    sequence_length: int | None = None,
+    global_batch: int | None = None,
+    prices: str | Path | None = None,
+    top: int = 5,
+    progress: Callable[[str, str], None] | None = None,
+) -> Plans:
+    """Return the best recipes for *model* on *gpus* cards in each of *nodes*, each confirmed by a trace.
+
+    Without *gpu* cards and clusters are ranked, and the plans are those of the first. *data* gives the
+    lengths, by the model's own tokenizer; *budget_usd* is for one pass over it. *prices* is a file in place
+    of the dated table. *progress* is told what is being done, in English and Chinese.
+
+    Raises what ``estimate`` and ``lengths`` raise for what the user can mend.
+    """
+    from tunesmith.hardware.prices import prices as read_prices
+    from tunesmith.search import Engine, Wish, search, with_lengths
+    from tunesmith.search.wish import USUAL_LENGTH
+
+    architecture = load_architecture(model)
+    cluster = None if gpu is None else Cluster(gpu=find_gpu(gpu), gpus=gpus, nodes=nodes)
+    wish = Wish(
+        model=model,
+        architecture=architecture,
+        cluster=cluster,
+        method=method,
+        goal=goal,
+        sequence_length=sequence_length
+        or min(USUAL_LENGTH, architecture.max_position_embeddings or USUAL_LENGTH),
+        global_batch=global_batch,
+        budget_usd=budget_usd,
+    )
+    tell = progress or (lambda _en, _zh: None)
+    if data is not None:
+        tell("Measuring the data", "正在统计数据长度")
+        wish = with_lengths(wish, lengths(data, model), sequence_length=sequence_length)
+    engine = Engine(
+        outline=_outline, estimate=_confirmed, prices=read_prices(prices), card=find_gpu, tell=tell
+    )
+    return search(wish, engine, top=top)
+
+
+def _confirmed(recipe: Recipe) -> Estimate:
+    """Return what *recipe* needs, from a few layers where its layers repeat, else from all."""
+    try:
+        return estimate(recipe, engine="ledger", timeline=False)
+    except UnsupportedError:
+        return estimate(recipe, timeline=False)
+
+
+def _outline(recipe: Recipe, optims: Sequence[str]) -> Outline:
+    """Return the outline of *recipe*'s class, from disk where it was made before."""
+    try:
+        from tunesmith.memory.trace import trace
+    except ModuleNotFoundError as error:
+        raise MissingExtraError.of(error.name or "PyTorch", "memory") from error
+    from tunesmith.memory.outline import outline
+
+    card = find_gpu(recipe.hardware.gpu or REFERENCE_GPU)
+    return outline(load_architecture(recipe.model), recipe, card, trace=trace, optims=optims)
+
+
 def lengths(
     path: str | Path,
     tokenizer: str | Path,
@@ -195,9 +277,9 @@ def lengths(
 ) -> Lengths:
     """Return how long the examples of the data file at *path* are for *tokenizer*, a folder or a Hub id.
 
-    Chats are rendered by *template* (``alpaca``, ``alpaca_zh``, ``chatml`` or the path of a .jinja file), else by
-    the tokenizer's own. With *sample* only so many examples are tokenized, drawn by *seed*. *progress* is told how
-    many rows are read, and which share of the file that is.
+    Chats are rendered by *template* (``alpaca``, ``alpaca_zh``, ``chatml`` or the path of a .jinja file),
+    else by the tokenizer's own. With *sample* only so many examples are tokenized, drawn by *seed*.
+    *progress* is told how many rows are read, and which share of the file that is.
 
     Raises DataError, which names file and row, for what the user can mend, and MissingExtraError without the
     packages. PyTorch is not needed.
@@ -323,6 +405,36 @@ def write_plans(plans: Plans, path: str | Path, *, lang: str = "en", epochs: flo
     text = plans_text(plans, place.suffix.lower(), lang=lang, passes=epochs)
     write_whole(place, lambda draft: _write_text(draft, text))
     return place
+
+
+def export_plan(
+    plans: Plans, trainer: str, folder: str | Path, *, data: str | None = None, epochs: float = 1.0
+) -> Export:
+    """Write the first of *plans* as the files of *trainer* into *folder*, and return them.
+
+    Raises UnsupportedError where that trainer cannot run it, and OutputError where nothing may be written.
+    """
+    from tunesmith.report.outputs import checked_folder, write_folder
+    from tunesmith.report.plans.recipe_file import trained
+
+    place = checked_folder(folder)
+    export = export_recipe(trained(plans.plans[0].recipe, epochs), trainer, data=data)
+    write_folder(place, {file.name: file.text for file in export.files})
+    return export
+
+
+def show_export(export: Export, folder: str | Path, *, lang: str = "en") -> RenderableType:
+    """Return what was written for another trainer as text for a terminal."""
+    from tunesmith.report.plans.exported import exported
+
+    return exported(export, Path(folder), lang=lang)
+
+
+def check_folder(path: str | Path) -> Path:
+    """Return the folder at *path* if files can be written there; call it before long work."""
+    from tunesmith.report.outputs import checked_folder
+
+    return checked_folder(path)
 
 
 def check_output(path: str | Path, *, kind: Literal["timeline", "snapshot", "recipe", "report"]) -> Path:

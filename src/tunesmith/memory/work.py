@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,3 +36,24 @@ class Work:
     """Bytes read and written in the card's memory; for communication, bytes that a card sends."""
     kernels: int
     """Launches."""
+
+
+def between(
+    one: Mapping[str, Sequence[Work]], other: Mapping[str, Sequence[Work]], *, share: float
+) -> dict[str, tuple[Work, ...]]:
+    """Return the work that lies between *one* and *other*, phase by phase: *share* of the way to *other*."""
+    mixed: dict[str, tuple[Work, ...]] = {}
+    for phase, works in other.items():
+        before = {(work.kind, work.dtype): work for work in one.get(phase, ())}
+        mixed[phase] = tuple(
+            Work(
+                kind=work.kind,
+                dtype=work.dtype,
+                flops=round(was.flops + share * (work.flops - was.flops)),
+                moved_bytes=round(was.moved_bytes + share * (work.moved_bytes - was.moved_bytes)),
+                kernels=round(was.kernels + share * (work.kernels - was.kernels)),
+            )
+            for work in works
+            for was in (before.get((work.kind, work.dtype), work),)
+        )
+    return mixed

@@ -98,8 +98,8 @@ class Point:
 
     recipe: Recipe
     """The recipe."""
-    allocated_bytes: int
-    """What it needs, by the outline or, where it was confirmed, by the trace."""
+    process_bytes: int
+    """What one card needs, by the outline of its family."""
     step_seconds: Interval
     """One optimizer step."""
     tokens_per_second: Interval
@@ -173,7 +173,7 @@ class Plans:
             "front": [
                 {
                     "recipe": point.recipe.to_mapping(),
-                    "allocated_bytes": point.allocated_bytes,
+                    "process_bytes": point.process_bytes,
                     "step_seconds": list(point.step_seconds),
                     "tokens_per_second": list(point.tokens_per_second),
                     "fidelity": point.fidelity,

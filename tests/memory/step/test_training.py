@@ -10,6 +10,7 @@ import pytest
 from tunesmith.errors import UnsupportedError
 from tunesmith.memory.allocator import replay
 from tunesmith.memory.estimate import Traced
+from tunesmith.memory.step import training
 from tunesmith.memory.timeline import Storage
 
 Trace = Callable[..., Traced]
@@ -212,3 +213,11 @@ def test_experts_add_their_balancing_loss_under_sft(traced: Trace) -> None:
     plain = traced(model={**experts, "router_aux_loss_coef": 0.0}, method="full", trainer="sft")
     balanced = traced(model={**experts, "router_aux_loss_coef": 0.01}, method="full", trainer="sft")
     assert len(balanced.timeline.storages) > len(plain.timeline.storages)
+
+
+def test_four_micro_batches_stand_for_many(traced: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Running all nine of a step gives the same peaks, to the byte."""
+    few = replay(traced(trainer="sft", gradient_accumulation_steps=9).timeline)
+    monkeypatch.setattr(training, "micro_batches", lambda accumulation: range(1, accumulation + 1))
+    every = replay(traced(trainer="sft", gradient_accumulation_steps=9).timeline)
+    assert (few.allocated_bytes, few.reserved_bytes) == (every.allocated_bytes, every.reserved_bytes)

@@ -7,7 +7,7 @@ what the real trainer's local variables hold, which is why some are kept and oth
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 
@@ -29,6 +29,15 @@ IGNORED: Final = -100
 Batch = dict[str, Any]
 
 
+def micro_batches(accumulation: int) -> Iterable[int]:
+    """Return the numbers of the micro-batches of a step that are run, of *accumulation*.
+
+    From the second on each does what the one before did, at the same addresses: of many, the first three
+    and the last stand for all. Data is fetched for all of them.
+    """
+    return range(1, accumulation + 1) if accumulation <= 4 else (1, 2, 3, accumulation)
+
+
 class Loop:
     """A plain PyTorch loop: autocast around the forward, the mean loss over accumulated batches."""
 
@@ -45,11 +54,15 @@ class Loop:
         self.loss_arguments = _loss_arguments(model, recipe)
         self.outputs: Any = None
 
+    def wrap(self) -> None:
+        """Wrap the model as its distribution over the cards has it."""
+        self.forward = self.cards.wrap(self.model)
+
     def train(self) -> Iterator[str]:
         """Yield the name of each moment of the steps."""
         recipe = self.recipe
         for step in range(1, STEPS + 1):
-            for micro in range(1, recipe.gradient_accumulation_steps + 1):
+            for micro in micro_batches(recipe.gradient_accumulation_steps):
                 tag = f"step{step}.{micro}" if recipe.gradient_accumulation_steps > 1 else f"step{step}"
                 with self.cards.micro_batch(last=micro == recipe.gradient_accumulation_steps):
                     batch = self.batch()
@@ -80,7 +93,7 @@ class Loop:
     def loss(self, batch: Batch) -> torch.Tensor:
         """Return the loss of one micro-batch, its graph attached."""
         with _autocast(self.recipe, self.device) if self.cards.autocasts else nullcontext():
-            outputs = self.model(**batch, **self.loss_arguments)
+            outputs = self.forward(**batch, **self.loss_arguments)
         if _keeps_outputs(self.recipe):
             self.outputs = outputs
         loss: torch.Tensor = outputs.loss / self.recipe.gradient_accumulation_steps
@@ -116,9 +129,16 @@ class Trainer(Loop):
         self, model: nn.Module, recipe: Recipe, device: torch.device, cards: Distribution | None = None
     ) -> None:
         super().__init__(model, recipe, device, cards)
-        if recipe.precision.autocast is not None and self.cards.autocasts:
-            self.forward = convert_outputs_to_fp32(_autocast(recipe, device)(model))
         self.counts_items = _accepts_loss_arguments(model)
+
+    def wrap(self) -> None:
+        """Put the forward under autocast, unless the weights are cast as they are gathered."""
+        casts = self.recipe.precision.autocast is not None and self.cards.autocasts
+
+        def cast(forward: Any) -> Any:
+            return convert_outputs_to_fp32(_autocast(self.recipe, self.device)(forward))
+
+        self.forward = self.cards.wrap(self.model, cast if casts else None)
 
     def train(self) -> Iterator[str]:
         """Yield the name of each moment; all micro-batches of a step are fetched before it begins."""
@@ -127,7 +147,7 @@ class Trainer(Loop):
         for step in range(1, STEPS + 1):
             batches = [self.batch() for _ in range(accumulation)]
             items = self.count(batches)
-            for micro, batch in enumerate(batches, 1):
+            for micro, batch in ((micro, batches[micro - 1]) for micro in micro_batches(accumulation)):
                 if micro == 1:
                     yield f"step{step}.begin"
                 tag = f"step{step}.{micro}" if accumulation > 1 else f"step{step}"

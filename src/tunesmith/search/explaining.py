@@ -1,0 +1,174 @@
+"""Explaining: why a plan is as it is, and why the next better one is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from tunesmith.memory.outline import Variation
+from tunesmith.search import reasons, space
+from tunesmith.search.plan import Miss, Reason
+from tunesmith.search.scales import Scales
+from tunesmith.search.space import Family
+from tunesmith.search.weighing import Weighed
+
+_SMALLER: Final = (
+    ("adamw_8bit", ("8-bit AdamW", "改用 8 位 AdamW")),
+    ("paged_adamw_8bit", ("paged 8-bit AdamW", "改用分页 8 位 AdamW")),
+)
+
+
+def why(chosen: Weighed, scales: Scales) -> Iterator[Reason]:
+    """Yield what the neighbours of *chosen* would need: one choice changed at a time."""
+    available, own = scales.available_bytes, chosen.middle_seconds
+    for what, family, variation in _neighbours(chosen, scales):
+        if scales.outline(family) is None:
+            continue
+        other = scales.weigh(family, variation)
+        yield reasons.change(what, other.process_bytes, available, other.middle_seconds / own)
+
+
+def _neighbours(chosen: Weighed, scales: Scales) -> Iterator[tuple[tuple[str, str], Family, Variation]]:
+    family, v = chosen.family, chosen.variation
+    if family.checkpointed:
+        twin = _twin(family, scales)
+        if twin is not None:
+            yield ("Without checkpointing it", "不用检查点时"), twin, replace(v, every_n_layers=1)
+    if v.accumulation % 2 == 0:
+        what = (f"Micro-batch {2 * v.batch}", f"微批 {2 * v.batch}")
+        yield what, family, replace(v, batch=2 * v.batch, accumulation=v.accumulation // 2)
+    if v.optim != space.FULL_OPTIMIZERS[0]:
+        yield (
+            ("Fused AdamW in 32 bits", "32 位融合 AdamW"),
+            family,
+            replace(v, optim=space.FULL_OPTIMIZERS[0]),
+        )
+    if v.sharding not in ("none", "ddp") and scales.cluster.cards > 1 and v.offload_optimizer == "none":
+        yield ("A copy on every card (DDP)", "每卡一份（DDP）"), family, replace(v, sharding="ddp")
+    if v.r is not None and v.r < space.RANKS[-1]:
+        rank = space.RANKS[space.RANKS.index(v.r) + 1]
+        yield (f"Rank {rank}", f"秩 {rank}"), family, replace(v, r=rank)
+
+
+def _twin(family: Family, scales: Scales) -> Family | None:
+    """Return the family that differs from *family* in checkpointing only, if it was weighed."""
+    return next(
+        (
+            each
+            for each in scales.outlines
+            if each.name == family.name and each.checkpointed != family.checkpointed
+        ),
+        None,
+    )
+
+
+def nearest(weighed: Iterable[Weighed]) -> Weighed | None:
+    """Return the recipe that needs the least, of those the truest."""
+    return min(weighed, key=lambda each: (each.process_bytes, -each.fidelity), default=None)
+
+
+def missed(least: Weighed, scales: Scales, more: Iterable[Reason] = ()) -> Miss:
+    """Return *least* as the recipe that comes nearest to fitting, with what would help."""
+    available = scales.available_bytes
+    name = described(least)
+    reason = reasons.too_large(name, least.process_bytes, (), available)
+    return Miss(
+        recipe=scales.recipe(least.family, least.variation),
+        needed_bytes=least.process_bytes,
+        available_bytes=available,
+        missing_bytes=max(0, least.process_bytes - available),
+        reasons=(reason, *more),
+    )
+
+
+def nothing_weighed(scales: Scales) -> Miss | None:
+    """Return the least that any recipe would need, where not even weights and gradients fit."""
+    least = scales.least()
+    if least is None:
+        return None
+    family, variation, needed = least
+    reason = reasons.too_large(
+        _method_words((family.name, family.name_zh)), needed, (), scales.available_bytes
+    )
+    return Miss(
+        recipe=scales.recipe(family, variation),
+        needed_bytes=needed,
+        available_bytes=scales.available_bytes,
+        missing_bytes=needed - scales.available_bytes,
+        reasons=(reason,),
+    )
+
+
+def better_methods(
+    chosen: Weighed, weighed: Iterable[Weighed], scales: Scales
+) -> Iterator[tuple[Weighed, Reason]]:
+    """Yield, for each method truer than that of *chosen*, its plainest recipe and why it is not the plan."""
+    by_name: dict[str, list[Weighed]] = {}
+    for each in weighed:
+        if each.family.order < chosen.family.order:
+            by_name.setdefault(each.family.name, []).append(each)
+    available = scales.available_bytes
+    for group in by_name.values():
+        that_fit = [each for each in group if each.process_bytes <= available]
+        if that_fit:
+            quick = min(that_fit, key=lambda each: each.middle_seconds)
+            times = quick.middle_seconds / chosen.middle_seconds
+            name = described(quick)
+            yield quick, reasons.slower(name, times, quick.fidelity, chosen.fidelity)
+            continue
+        plain = [each for each in group if _is_plain(each)] or group
+        first = min(plain, key=lambda each: each.process_bytes)
+        steps = list(_steps(first, group))
+        name = (first.family.name, first.family.name_zh)
+        yield (
+            min(group, key=lambda each: each.process_bytes),
+            reasons.too_large(_method_words(name), first.process_bytes, steps, available),
+        )
+
+
+def _is_plain(each: Weighed) -> bool:
+    """Return whether it is the recipe that people mean: fused AdamW, all layers checkpointed, no offload."""
+    v = each.variation
+    return (
+        each.family.checkpointed
+        and v.every_n_layers == 1
+        and v.optim == space.FULL_OPTIMIZERS[0]
+        and v.offload_optimizer == v.offload_parameters == "none"
+        and v.r in (None, space.TRACED_RANK)
+    )
+
+
+def _steps(first: Weighed, group: list[Weighed]) -> Iterator[tuple[tuple[str, str], int]]:
+    """Yield what smaller optimizers and offload would bring *first* to, each the least of its kind."""
+    wanted = {each: name for each, name in _SMALLER}
+    least: dict[str, int] = {}
+    for each in group:
+        offloaded = each.variation.offload_optimizer != "none"
+        kind = "offload" if offloaded else each.variation.optim
+        least[kind] = min(least.get(kind, each.process_bytes), each.process_bytes)
+    before = first.process_bytes
+    for kind, name in (*wanted.items(), ("offload", ("offload to the host", "卸载到主机内存"))):
+        if kind in least and least[kind] < 0.98 * before:
+            before = least[kind]
+            yield name, before
+
+
+def _method_words(name: tuple[str, str]) -> tuple[str, str]:
+    words = {"full": "full fine-tuning", "full, 32-bit weights": "full fine-tuning with 32-bit weights"}
+    words_zh = {"全量": "全量微调", "全量，32 位权重": "32 位权重的全量微调"}
+    return words.get(name[0], name[0]), words_zh.get(name[1], name[1])
+
+
+def described(each: Weighed) -> tuple[str, str]:
+    """Return the recipe in a few words, in English and Chinese."""
+    v = each.variation
+    parts = [_method_words((each.family.name, each.family.name_zh))]
+    if v.r is not None:
+        parts.append((f"rank {v.r}", f"秩 {v.r}"))
+    parts.append(reasons.OPTIMIZERS[v.optim])
+    if v.sharding != "none":
+        parts.append(reasons.SHARDINGS[v.sharding])
+    if v.offload_optimizer != "none":
+        parts.append(("offload to the host", "卸载到主机内存"))
+    return ", ".join(part[0] for part in parts), "，".join(part[1] for part in parts)

@@ -1,0 +1,184 @@
+"""Scales: what every recipe of the space weighs on one cluster, by the outlines of its families."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from tunesmith.architecture.catalogue import known_parameters
+from tunesmith.errors import UnsupportedError
+from tunesmith.hardware import Cluster, Gpu, gpu
+from tunesmith.hardware.prices import Price
+from tunesmith.memory.estimate import Estimate
+from tunesmith.memory.outline import Outline, Variation
+from tunesmith.memory.work import Work, between
+from tunesmith.recipe import Recipe
+from tunesmith.search import space
+from tunesmith.search.fidelity import fidelity
+from tunesmith.search.space import Family
+from tunesmith.search.weighing import Weighed
+from tunesmith.search.wish import Wish
+from tunesmith.throughput import Interval, run_hours, run_usd, shared_work, step_seconds
+
+WEIGHT_BYTES: Final = {"full, 32-bit weights": 4.0, "qlora": 0.5}
+"""Bytes of a weight as it rests on the card; 2 in other families."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """What a search asks of the memory engine: outlines for the space, traces for the winners."""
+
+    outline: Callable[[Recipe, Sequence[str]], Outline]
+    """The outline of a recipe's family that knows these optimizers; UnsupportedError where there is none."""
+    estimate: Callable[[Recipe], Estimate]
+    """What a recipe needs, exactly."""
+    prices: Mapping[str, Sequence[Price]]
+    """Prices by card."""
+    card: Callable[[str], Gpu] = gpu
+    """Finds a card by its name."""
+    tell: Callable[[str, str], None] = lambda _en, _zh: None
+    """Hears what is being done, in English and Chinese."""
+
+
+@dataclass(kw_only=True)
+class Scales:
+    """Weighs recipes of one wish on one cluster; outlines are made when first needed, and kept."""
+
+    wish: Wish
+    """What is asked for."""
+    cluster: Cluster
+    """The cards."""
+    engine: Engine
+    """The memory engine."""
+    outlines: dict[Family, Outline] = field(default_factory=dict)
+    """Outlines by family; shared between clusters of cards that run the same kernels."""
+    left_out: dict[Family, str] = field(default_factory=dict)
+    """Families without an outline, and why."""
+    _seconds: dict[tuple[object, ...], Interval] = field(default_factory=dict)
+    _fidelities: dict[tuple[object, ...], int] = field(default_factory=dict)
+
+    @property
+    def available_bytes(self) -> int:
+        """Return what a process may take of one card."""
+        return self.cluster.gpu.memory_bytes
+
+    def weigh_all(self, *, coarse: bool = False) -> list[Weighed]:
+        """Return every recipe of the space that has an outline, weighed; *coarse* leaves fine choices out."""
+        found = []
+        # The cheapest families first: their outlines tell how many parameters there are.
+        for family in sorted(space.families(self.wish), key=lambda each: -each.order):
+            chosen = list(space.variations(family, self.wish, self.cluster, coarse=coarse))
+            chosen = [each for each in chosen if self._least_bytes(family, each) <= self.available_bytes]
+            outline = self.outline(family) if chosen else None
+            if outline is not None:
+                mixed = outline.unchecked is not None
+                found += [self.weigh(family, v) for v in chosen if mixed or v.every_n_layers == 1]
+        return found
+
+    def least(self) -> tuple[Family, Variation, int] | None:
+        """Return the recipe whose weights and gradients are the smallest, and their bytes."""
+        return min(
+            (
+                (family, each, self._least_bytes(family, each))
+                for family in space.families(self.wish)
+                for each in space.variations(family, self.wish, self.cluster, coarse=True)
+            ),
+            key=lambda found: found[2],
+            default=None,
+        )
+
+    def outline(self, family: Family) -> Outline | None:
+        """Return the outline of *family*, or None, with the reason in ``left_out``."""
+        if family not in self.outlines and family not in self.left_out:
+            self.engine.tell(f"Outlining {family.name}", f"正在勾勒：{family.name_zh}")
+            try:
+                base = family.base(self.wish, self.cluster)
+                self.outlines[family] = self._joined(family, self.engine.outline(base, family.optimizers))
+            except UnsupportedError as error:
+                self.left_out[family] = str(error)
+        return self.outlines.get(family)
+
+    def _joined(self, family: Family, outline: Outline) -> Outline:
+        """Return *outline*, of checkpointed layers, with its twin without, so that it can mix both."""
+        twin = self.outlines.get(replace(family, checkpointed=False)) if family.checkpointed else None
+        return outline if twin is None else outline.with_unchecked(twin)
+
+    def weigh(self, family: Family, variation: Variation) -> Weighed:
+        """Return *variation* of *family*, weighed."""
+        outline = self.outlines[family]
+        return Weighed(
+            family=family,
+            variation=variation,
+            process_bytes=self._process_bytes(outline, variation),
+            seconds=self._step(family, outline, variation),
+            fidelity=self._fidelity(family, variation),
+        )
+
+    def recipe(self, family: Family, variation: Variation) -> Recipe:
+        """Return the recipe that *variation* of *family* stands for on this cluster."""
+        return space.recipe(family, self.wish, variation, gpu=self.cluster.gpu.name)
+
+    def hours(self, each: Weighed) -> Interval:
+        """Return how long the wished passes over the data take."""
+        recipe = self.recipe(each.family, each.variation)
+        return run_hours(each.seconds, self.cluster, recipe, tokens=self.wish.padded_tokens)
+
+    def usd(self, each: Weighed) -> Interval | None:
+        """Return what they cost; None where no price of the card is known."""
+        return run_usd(self.hours(each), self.cluster, self.engine.prices)
+
+    def parameters(self) -> int | None:
+        """Return the model's parameters, or None while nobody has counted them."""
+        counted = next((each.parameters for each in self.outlines.values()), None)
+        return counted or known_parameters(self.wish.architecture)
+
+    def _process_bytes(self, outline: Outline, variation: Variation) -> int:
+        """Return what nvidia-smi would show: segments and the CUDA context."""
+        segments = outline.peak_bytes(variation) * outline.reserved_ratio
+        return int(segments) + (self.cluster.gpu.context_bytes or 0)
+
+    def _step(self, family: Family, outline: Outline, variation: Variation) -> Interval:
+        v = variation
+        places = (v.sharding, v.offload_optimizer, v.offload_parameters)
+        key = (family, v.batch, v.accumulation, v.every_n_layers, *places)
+        if key not in self._seconds:
+            recipe = self.recipe(family, v)
+            work = shared_work(
+                self._work(outline, v),
+                self.cluster,
+                recipe,
+                weight_bytes=int(outline.parameters * (0.56 if recipe.quantization is not None else 2)),
+                trainable_bytes=outline.trainable_parameters * (4 if v.r is not None else 2),
+                trainable_parameters=outline.trainable_parameters,
+            )
+            self._seconds[key] = step_seconds(work, self.cluster, recipe)
+        return self._seconds[key]
+
+    @staticmethod
+    def _work(outline: Outline, v: Variation) -> Mapping[str, Sequence[Work]]:
+        """Return the work of a step; where only every n-th layer is checkpointed, between both extremes."""
+        work = outline.work(v.batch, v.length)
+        if v.every_n_layers == 1 or outline.unchecked is None:
+            return work
+        return between(outline.unchecked.work(v.batch, v.length), work, share=1 / v.every_n_layers)
+
+    def _fidelity(self, family: Family, variation: Variation) -> int:
+        key = (family, variation.optim, variation.r, variation.sharding)
+        if key not in self._fidelities:
+            self._fidelities[key] = fidelity(self.recipe(family, variation))
+        return self._fidelities[key]
+
+    def _least_bytes(self, family: Family, variation: Variation) -> int:
+        """Return what a recipe needs at the very least: its weights, and gradients of what learns."""
+        parameters = self.parameters()
+        if parameters is None:
+            return 0
+        weight = WEIGHT_BYTES.get(family.name, 2.0)
+        learns = family.keys["method"] == "full"
+        sharded = variation.sharding in ("zero3", "fsdp", "fsdp_grad_op", "fsdp_hybrid")
+        cards = self.cluster.gpus if variation.sharding == "fsdp_hybrid" else self.cluster.cards
+        weights = 0.0 if variation.offload_parameters != "none" else weight / (cards if sharded else 1)
+        split = cards if sharded or variation.sharding == "zero2" else 1
+        gradients = weight / split if learns and variation.offload_optimizer == "none" else 0.0
+        return int(parameters * (weights + gradients))

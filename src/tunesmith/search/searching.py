@@ -1,0 +1,240 @@
+"""search: weigh the space by outlines, confirm the best by traces, and say why."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from tunesmith.errors import UnsupportedError
+from tunesmith.hardware import Cluster
+from tunesmith.memory.estimate import Estimate
+from tunesmith.search import explaining, reasons
+from tunesmith.search.backwards import hardware_for
+from tunesmith.search.plan import Miss, Plan, Plans, Point, Reason
+from tunesmith.search.scales import Engine, Scales
+from tunesmith.search.weighing import Weighed, fitting, front, ranked
+from tunesmith.search.wish import Wish
+from tunesmith.throughput import run_hours, run_usd, tokens_per_second
+
+SPARE: Final = 0.02
+"""Share of a card that plans leave over where they can, for fragments and what else runs on it."""
+MOST_TRACES: Final = 12
+"""Recipes that are traced before the search stops looking for more that fit."""
+MOST_POINTS: Final = 400
+"""Points of the front that an answer holds."""
+
+
+def search(wish: Wish, engine: Engine, *, top: int = 5) -> Plans:
+    """Return the best recipes for *wish*: at most *top*, each confirmed by a trace, the best first.
+
+    Where nothing fits, ``plans`` is empty and ``nearest_miss`` says what would. Without a cluster the answer
+    is ``hardware``, cards that hold the run, and the plans are those of the first.
+    """
+    started = time.perf_counter()
+    if wish.cluster is None:
+        return _backwards(wish, engine, top=top, started=started)
+    scales = Scales(wish=wish, cluster=wish.cluster, engine=engine)
+    weighed = scales.weigh_all()
+    engine.tell(f"Tracing the best of {len(weighed):,}", f"正在核实 {len(weighed):,} 个配方中最好的")
+    confirmed, refuted = _confirmed(weighed, scales, top=top)
+    count = len(fitting(weighed, scales.available_bytes))
+    plans = tuple(
+        _plan(each, answer, scales, reasons_of=_reasons(each, answer, scales, count, first=index == 0))
+        for index, (each, answer) in enumerate(confirmed)
+    )
+    miss, whys = _miss(confirmed, refuted, weighed, scales)
+    if plans:
+        more = [*whys, *_more_cards(confirmed[0][0], scales)]
+        plans = (replace(plans[0], reasons=(*plans[0].reasons, *more)), *plans[1:])
+    return Plans(
+        model=wish.model,
+        gpu=wish.cluster.gpu.name,
+        gpus=wish.cluster.gpus,
+        nodes=wish.cluster.nodes,
+        goal=wish.goal,
+        plans=plans,
+        front=tuple(_points(weighed, scales)),
+        nearest_miss=miss,
+        hardware=() if plans else hardware_for(wish, engine, outlines=scales.outlines, top=top),
+        searched=len(weighed),
+        seconds=time.perf_counter() - started,
+        lengths=wish.lengths,
+        assumptions=tuple(_assumptions(wish, scales, confirmed)),
+    )
+
+
+def _backwards(wish: Wish, engine: Engine, *, top: int, started: float) -> Plans:
+    """Return cards that hold the run, and the plans on the first of them."""
+    found = hardware_for(wish, engine, outlines={}, top=max(top, 8))
+    on_first: Plans | None = None
+    if found:
+        first = found[0]
+        from_recipe = Cluster(gpu=engine.card(first.gpu), gpus=first.gpus, nodes=first.nodes)
+        on_first = search(replace(wish, cluster=from_recipe), engine, top=top)
+    return Plans(
+        model=wish.model,
+        gpu=None,
+        gpus=on_first.gpus if on_first else 1,
+        nodes=on_first.nodes if on_first else 1,
+        goal=wish.goal,
+        plans=on_first.plans if on_first else (),
+        front=on_first.front if on_first else (),
+        nearest_miss=on_first.nearest_miss if on_first else None,
+        hardware=found,
+        searched=on_first.searched if on_first else 0,
+        seconds=time.perf_counter() - started,
+        lengths=wish.lengths,
+        assumptions=on_first.assumptions if on_first else (),
+    )
+
+
+# -- confirming -----------------------------------------------------------------------------------------
+
+
+def _confirmed(
+    weighed: Sequence[Weighed], scales: Scales, *, top: int
+) -> tuple[list[tuple[Weighed, Estimate]], list[tuple[Weighed, Estimate]]]:
+    """Return recipes that a trace found to fit, one of each kind, the best first; and those it found not to.
+
+    What a trace finds more than the outline said is expected of the next recipes of the same kind.
+    """
+    limit = int(scales.available_bytes * (1 - SPARE))
+    candidates = fitting(weighed, limit)
+    if not candidates:
+        limit = scales.available_bytes
+        candidates = fitting(weighed, limit)
+    candidates = [each for each in candidates if _affordable(each, scales)]
+    more_than_said: dict[object, float] = {}
+    found: dict[object, tuple[Weighed, Estimate]] = {}
+    refuted: list[tuple[Weighed, Estimate]] = []
+    traces = 0
+    for each in ranked(candidates, scales.wish.goal):
+        kind = (each.family, each.variation.sharding, each.variation.offload_optimizer)
+        group = (each.family.name, each.variation.sharding, each.variation.offload_optimizer)
+        if group in found or each.process_bytes * more_than_said.get(kind, 1.0) > limit:
+            continue
+        if len(found) == top or traces == MOST_TRACES:
+            break
+        traces += 1
+        try:
+            answer = scales.engine.estimate(scales.recipe(each.family, each.variation))
+        except UnsupportedError as error:
+            scales.left_out[each.family] = str(error)
+            more_than_said[kind] = float("inf")
+            continue
+        more_than_said[kind] = max(1.0, answer.peak.process_bytes / each.process_bytes)
+        if answer.fits and answer.peak.process_bytes <= scales.available_bytes:
+            found[group] = (each, answer)
+        else:
+            refuted.append((each, answer))
+    return list(found.values()), refuted
+
+
+def _affordable(each: Weighed, scales: Scales) -> bool:
+    """Return whether a pass over the data stays within the budget at the middle of its price."""
+    if scales.wish.budget_usd is None:
+        return True
+    usd = scales.usd(each)
+    return usd is None or (usd.low + usd.high) / 2 <= scales.wish.budget_usd
+
+
+def _plan(each: Weighed, answer: Estimate, scales: Scales, *, reasons_of: Sequence[Reason]) -> Plan:
+    recipe = answer.recipe
+    hours = scales.hours(each)
+    return Plan(
+        recipe=recipe,
+        peak=answer.peak,
+        margin_bytes=answer.margin_bytes or 0,
+        host_bytes=answer.host_bytes,
+        step_seconds=each.seconds,
+        tokens_per_second=tokens_per_second(each.seconds, scales.cluster, recipe).times(scales.wish.fill),
+        hours=hours,
+        usd=run_usd(hours, scales.cluster, scales.engine.prices),
+        fidelity=each.fidelity,
+        reasons=tuple(reasons_of),
+    )
+
+
+# -- reasons --------------------------------------------------------------------------------------------
+
+
+def _reasons(each: Weighed, answer: Estimate, scales: Scales, count: int, *, first: bool) -> list[Reason]:
+    found = []
+    if first:
+        rate = tokens_per_second(each.seconds, scales.cluster, answer.recipe).times(scales.wish.fill)
+        found.append(reasons.best(scales.wish.goal, count, rate))
+    found.append(reasons.fits(answer.peak.process_bytes, answer.margin_bytes or 0, scales.cluster.gpu.name))
+    return [*found, *explaining.why(each, scales)]
+
+
+def _miss(
+    confirmed: Sequence[tuple[Weighed, Estimate]],
+    refuted: Sequence[tuple[Weighed, Estimate]],
+    weighed: Sequence[Weighed],
+    scales: Scales,
+) -> tuple[Miss | None, list[Reason]]:
+    """Return the recipe that nearly fits, or the truer method that does not, and why it is no plan."""
+    if not confirmed:
+        least = explaining.nearest(weighed)
+        if least is not None:
+            return explaining.missed(least, scales), []
+        return explaining.nothing_weighed(scales), []
+    del refuted
+    better = list(explaining.better_methods(confirmed[0][0], weighed, scales))
+    too_large = [each for each, reason in better if reason.code == "too_large"]
+    miss = explaining.missed(too_large[-1], scales) if too_large else None
+    return miss, [reason for _, reason in better]
+
+
+def _more_cards(best: Weighed, scales: Scales) -> Iterator[Reason]:
+    """Yield what twice the cards would buy."""
+    cluster = scales.cluster
+    doubled = Cluster(gpu=cluster.gpu, gpus=2 * cluster.gpus, nodes=cluster.nodes)
+    if cluster.gpus >= 8:
+        doubled = Cluster(gpu=cluster.gpu, gpus=cluster.gpus, nodes=2 * cluster.nodes)
+    batch = scales.wish.batch(cluster.cards)
+    if batch % doubled.cards:
+        return
+    wish = replace(scales.wish, cluster=doubled, global_batch=batch)
+    wider = Scales(wish=wish, cluster=doubled, engine=scales.engine, outlines=scales.outlines)
+    that_fit = fitting(wider.weigh_all(coarse=True), int(wider.available_bytes * (1 - SPARE)))
+    same = [each for each in that_fit if each.family.name == best.family.name]
+    truer = [each for each in that_fit if each.family.order < best.family.order]
+    if same:
+        quickest = min(same, key=lambda each: each.middle_seconds)
+        yield reasons.more_cards(doubled.cards, best.middle_seconds / quickest.middle_seconds)
+    if truer:
+        truest = min(truer, key=lambda each: (each.family.order, each.middle_seconds))
+        yield reasons.more_cards_hold(doubled.cards, explaining.described(truest))
+
+
+def _points(weighed: Sequence[Weighed], scales: Scales) -> Iterator[Point]:
+    for each in list(front(weighed))[:MOST_POINTS]:
+        recipe = scales.recipe(each.family, each.variation)
+        yield Point(
+            recipe=recipe,
+            process_bytes=each.process_bytes,
+            step_seconds=each.seconds,
+            tokens_per_second=tokens_per_second(each.seconds, scales.cluster, recipe).times(scales.wish.fill),
+            fidelity=each.fidelity,
+            fits=each.process_bytes <= scales.available_bytes,
+        )
+
+
+def _assumptions(wish: Wish, scales: Scales, confirmed: Sequence[tuple[Weighed, Estimate]]) -> Iterator[str]:
+    if not wish.lengths:
+        yield (
+            f"No data was given: every sequence has {wish.sequence_length} tokens, and one pass over the "
+            f"data has {wish.tokens:,}."
+        )
+    if wish.global_batch is None:
+        yield f"An optimizer step takes {wish.batch(scales.cluster.cards)} sequences over all cards."
+    for family, why in scales.left_out.items():
+        yield f"Left out: {family.name}. {why}"
+    if confirmed:
+        yield from confirmed[0][1].assumptions
+
+
+__all__ = ["MOST_TRACES", "SPARE", "run_hours", "search"]

@@ -1,0 +1,188 @@
+"""The space of recipes: families that need an outline of their own, and the variations of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tunesmith.hardware import Cluster
+from tunesmith.memory.outline import Variation
+from tunesmith.recipe import Recipe, with_changes
+from tunesmith.search.wish import Wish
+
+RANKS: Final = (8, 16, 32, 64, 128, 256)
+"""Ranks of adapters that are weighed."""
+TRACED_RANK: Final = 16
+"""The rank whose outline is traced; the others follow from it."""
+EVERY: Final = (1, 2, 3, 4, 6, 8)
+"""Every which layer is checkpointed."""
+FULL_OPTIMIZERS: Final = ("adamw_torch_fused", "adamw_8bit", "paged_adamw_8bit", "adafactor", "lion_8bit")
+"""Optimizers weighed where all weights learn."""
+ADAPTER_OPTIMIZERS: Final = ("adamw_torch_fused", "paged_adamw_8bit")
+"""Optimizers weighed where an adapter learns, whose states are small."""
+MOST_MICRO_BATCH: Final = 256
+"""Sequences in one forward pass on one card beyond which nothing is gained."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """Recipes of one outline: what is trained, in which types, checkpointed or not."""
+
+    order: int
+    """Its place among the methods, the truest first."""
+    name: str
+    """In a few words, e.g. ``lora`` or ``full, 32-bit weights``."""
+    name_zh: str
+    """The same in Chinese."""
+    keys: Mapping[str, Any] = field(compare=False)
+    """What sets the family's recipes apart, as dotted keys."""
+    checkpointed: bool
+    """Whether layers are checkpointed."""
+
+    @property
+    def optimizers(self) -> tuple[str, ...]:
+        """Return the optimizers that are weighed."""
+        return ADAPTER_OPTIMIZERS if self.keys["method"] in ("lora", "qlora") else FULL_OPTIMIZERS
+
+    def base(self, wish: Wish, cluster: Cluster) -> Recipe:
+        """Return the recipe whose outline is traced: one card of *cluster*, one sequence, AdamW."""
+        one = Variation(batch=1, length=wish.sequence_length, optim=FULL_OPTIMIZERS[0])
+        return recipe(self, wish, one, gpu=cluster.gpu.name)
+
+
+METHODS: Final = (
+    (
+        "full, 32-bit weights",
+        "全量，32 位权重",
+        {"method": "full", "precision.weights": "float32", "precision.autocast": "bfloat16"},
+    ),
+    ("full", "全量", {"method": "full"}),
+    ("lora", "LoRA", {"method": "lora"}),
+    ("qlora", "QLoRA", {"method": "qlora"}),
+)
+"""What is trained, the truest first: name, name in Chinese, keys."""
+
+
+def families(wish: Wish) -> Iterator[Family]:
+    """Yield the families to weigh, the truest method first, without checkpointing before with it."""
+    for order, (name, name_zh, keys) in enumerate(METHODS):
+        if wish.method in (None, keys["method"]):
+            for checkpointed in (False, True):
+                yield Family(order=order, name=name, name_zh=name_zh, keys=keys, checkpointed=checkpointed)
+    if wish.method == "freeze":
+        layers = max(1, (wish.architecture.num_hidden_layers or 4) // 4)
+        frozen: dict[str, Any] = {"method": "freeze", "freeze.last_n_layers": layers}
+        for checkpointed in (False, True):
+            yield Family(
+                order=len(METHODS),
+                name=f"freeze, last {layers} layers",
+                name_zh=f"冻结，训练最后 {layers} 层",
+                keys=frozen,
+                checkpointed=checkpointed,
+            )
+
+
+def variations(family: Family, wish: Wish, cluster: Cluster, *, coarse: bool = False) -> Iterator[Variation]:
+    """Yield every variation of *family* on *cluster*; *coarse*: one rank, two optimizers, powers of two."""
+    adapted = family.keys["method"] in ("lora", "qlora")
+    share = wish.batch(cluster.cards) // cluster.cards
+    micro = [size for size in range(1, min(share, MOST_MICRO_BATCH) + 1) if share % size == 0]
+    ranks: tuple[int | None, ...] = (TRACED_RANK,) if coarse else RANKS
+    everies = EVERY[:1] if coarse else EVERY
+    optimizers = family.optimizers
+    if coarse:
+        micro, optimizers = [size for size in micro if size.bit_count() == 1], optimizers[:2]
+    for sharding, optimizer_place, parameters_place in shardings(family, cluster):
+        for optim in optimizers:
+            if sharding != "none" and not _sharded_optimizer(sharding, optim, optimizer_place):
+                continue
+            for rank in ranks if adapted else (None,):
+                for every in everies if family.checkpointed else (1,):
+                    for size in micro:
+                        yield Variation(
+                            batch=size,
+                            length=wish.sequence_length,
+                            accumulation=share // size,
+                            optim=optim,
+                            r=rank,
+                            sharding=sharding,
+                            gpus=cluster.gpus,
+                            nodes=cluster.nodes,
+                            offload_optimizer=optimizer_place,
+                            offload_parameters=parameters_place,
+                            every_n_layers=every,
+                        )
+
+
+def shardings(family: Family, cluster: Cluster) -> Iterator[tuple[str, str, str]]:
+    """Yield ``(sharding, offload.optimizer, offload.parameters)`` that *family* can have on *cluster*.
+
+    Offload moves what learns: with an adapter the optimizer is small, so parameters alone would be worth
+    moving, and FSDP moves both. Quantised weights are sharded by FSDP only: bitsandbytes' blocks cannot be
+    flattened into DeepSpeed's partitions.
+    """
+    full = family.keys["method"] in ("full", "freeze")
+    quantized = family.keys["method"] == "qlora"
+    if cluster.cards == 1:
+        yield "none", "none", "none"
+        if full:
+            yield "zero2", "cpu", "none"
+            yield "zero3", "cpu", "cpu"
+        return
+    yield "ddp", "none", "none"
+    yield "fsdp", "none", "none"
+    if cluster.nodes > 1 and cluster.gpus > 1:
+        yield "fsdp_hybrid", "none", "none"
+    if not quantized:
+        yield "fsdp_grad_op", "none", "none"
+        yield "zero3", "none", "none"
+    if full:
+        yield "zero1", "none", "none"
+        yield "zero2", "none", "none"
+        yield "zero2", "cpu", "none"
+        yield "zero3", "cpu", "cpu"
+    yield "fsdp", "cpu", "cpu"
+
+
+def _sharded_optimizer(sharding: str, optim: str, place: str) -> bool:
+    """Return whether *optim* runs under *sharding*.
+
+    Offloaded states are updated on the CPU, where bitsandbytes' paged and 8-bit optimizers do not belong;
+    Adafactor's factored states need whole matrices, which a flat partition is not.
+    """
+    if place != "none" or sharding.startswith("zero"):
+        return optim == "adamw_torch_fused"
+    return not (sharding.startswith("fsdp") and optim.startswith(("paged_", "adafactor")))
+
+
+def recipe(family: Family, wish: Wish, variation: Variation, *, gpu: str | None) -> Recipe:
+    """Return the recipe that *variation* of *family* stands for."""
+    keys: dict[str, Any] = dict(family.keys)
+    keys |= {
+        "model": wish.model,
+        "optim": variation.optim,
+        "per_device_train_batch_size": variation.batch,
+        "gradient_accumulation_steps": variation.accumulation,
+        "sequence_length": variation.length,
+        "gradient_checkpointing": family.checkpointed,
+        "packing": wish.packing,
+        "hardware.gpu": gpu,
+        "hardware.gpus": variation.gpus,
+        "hardware.nodes": variation.nodes,
+        "sharding": variation.sharding,
+        "offload.optimizer": variation.offload_optimizer,
+        "offload.parameters": variation.offload_parameters,
+    }
+    if family.keys["method"] in ("lora", "qlora"):
+        keys["adapter.r"] = variation.r or TRACED_RANK
+        keys["adapter.lora_alpha"] = 2 * (variation.r or TRACED_RANK)
+        keys["adapter.target_modules"] = "all-linear"
+        if wish.architecture.num_experts:
+            keys["adapter.lora_dropout"] = 0.0
+    if family.checkpointed and variation.every_n_layers > 1:
+        keys["gradient_checkpointing_kwargs"] = {
+            "use_reentrant": False,
+            "every_n_layers": variation.every_n_layers,
+        }
+    return Recipe.from_mapping(with_changes({}, keys))

@@ -1,0 +1,81 @@
+"""Wish: what a search is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tunesmith.architecture import Architecture
+from tunesmith.errors import RecipeError
+from tunesmith.hardware import Cluster
+
+GOALS: Final = ("fastest", "cheapest", "quality")
+"""What the best recipe is best at."""
+USUAL_BATCH: Final = 32
+"""Sequences in an optimizer step where none are asked for, as in arXiv:2305.11206 (LIMA) and
+https://thinkingmachines.ai/blog/lora/, which found larger batches to hurt adapters."""
+MOST_TOKENS: Final = 1 << 20
+"""Tokens in an optimizer step beyond which the usual batch is made smaller."""
+USUAL_LENGTH: Final = 2048
+"""Tokens in a sequence where nothing is known of the data."""
+USUAL_TOKENS: Final = 10_000_000
+"""Tokens in one pass over the data where no data is given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """A model, hardware and what matters."""
+
+    model: str
+    """The model as it was named, which goes into the recipes."""
+    architecture: Architecture
+    """The model's dimensions."""
+    cluster: Cluster | None
+    """The cards; None when the question is which cards."""
+    method: str | None = None
+    """The method asked for; None: any."""
+    goal: str = "fastest"
+    """One of GOALS."""
+    sequence_length: int = USUAL_LENGTH
+    """Tokens in a sequence."""
+    global_batch: int | None = None
+    """Sequences in an optimizer step over all cards; None: the usual number."""
+    budget_usd: float | None = None
+    """What one pass over the data may cost."""
+    tokens: int = USUAL_TOKENS
+    """Tokens in one pass over the data, padding left out."""
+    packing: bool = False
+    """Join short examples into full sequences."""
+    fill: float = 1.0
+    """Share of a batch's places that hold tokens, not padding."""
+    lengths: Mapping[str, Any] = field(default_factory=dict)
+    """Lengths of the data for the answer."""
+
+    def __post_init__(self) -> None:
+        if self.goal not in GOALS:
+            raise RecipeError(f"goal: given {self.goal!r}, expected one of {', '.join(GOALS)}.")
+        if self.sequence_length < 1:
+            raise RecipeError(f"sequence_length: given {self.sequence_length}, expected at least 1.")
+
+    @property
+    def padded_tokens(self) -> float:
+        """Return the places of all batches of one pass over the data, padding included."""
+        return self.tokens / self.fill
+
+    def batch(self, cards: int) -> int:
+        """Return how many sequences an optimizer step takes on so many *cards*: a multiple of them.
+
+        Raises RecipeError where the batch that was asked for cannot be shared out.
+        """
+        if self.global_batch is None:
+            usual = min(USUAL_BATCH, max(1, MOST_TOKENS // self.sequence_length))
+            return cards * max(1, round(usual / cards))
+        if self.global_batch < cards or self.global_batch % cards:
+            below, above = self.global_batch // cards * cards, -(-self.global_batch // cards) * cards
+            wanted = f"{below} or {above}" if below else str(above)
+            raise RecipeError(
+                f"global_batch: given {self.global_batch} sequences for {cards} cards, expected a multiple "
+                f"of {cards}. Set it to {wanted}."
+            )
+        return self.global_batch
