@@ -69,9 +69,9 @@ def test_a_template_that_does_not_compile_says_so(template: str) -> None:
 
 def test_a_child_that_keeps_us_waiting_is_stopped() -> None:
     """By our clock, whatever the child's own says."""
-    with Child("tunesmith.data.rendering", wall_seconds=0.2) as child:
-        child.send({"template": "x", "tokens": {}})
-        child.receive()
+    with Child(RENDERING, wall_seconds=60) as child:
+        child.ask({"template": "x", "tokens": {}})
+        child._wall_seconds = 0.2
         with pytest.raises(ChildError, match=r"kept us waiting for more than 0\.2 seconds"):
             child.receive()  # nothing was asked, so nothing comes
 

@@ -22,10 +22,16 @@ from typing import Any, Final
 from tunesmith.data.serving import LENGTH_BYTES
 
 _KEPT: Final = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
-_SET: Final = {"TOKENIZERS_PARALLELISM": "true", "PYTHONDONTWRITEBYTECODE": "1"}
+_THREADS: Final = 8  # every thread of a tokenizer reserves address space, which is limited
+_SET: Final = {
+    "TOKENIZERS_PARALLELISM": "true",
+    "RAYON_NUM_THREADS": str(min(_THREADS, os.cpu_count() or 1)),
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
 _START: Final = (
     "import sys, importlib; sys.path.insert(0, sys.argv[1]); importlib.import_module(sys.argv[2]).main()"
 )
+_END_SECONDS: Final = 10.0
 _MAX_ANSWER_BYTES: Final = 256 << 20
 _TIMEOUTS: Final = frozenset(
     getattr(signal, name) for name in ("SIGPROF", "SIGXCPU", "SIGVTALRM") if hasattr(signal, name)
@@ -126,7 +132,11 @@ class Child:
 
     def _cause(self) -> str:
         """Return why the child ended."""
-        code = self._process.wait()
+        try:
+            code = self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
         if self._late:
             return f"kept us waiting for more than {self._wall_seconds:g} seconds and was stopped"
         if -code in _TIMEOUTS:
