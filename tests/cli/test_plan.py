@@ -17,6 +17,7 @@ from tunesmith.cli.plan import budget
 from tunesmith.recipe import read_recipe
 from tunesmith.search import Plans
 from tunesmith.search.wish import GOALS
+from tunesmith.trainers import TRAINERS
 
 Capture = pytest.CaptureFixture[str]
 Planned = Callable[..., Plans]
@@ -200,6 +201,9 @@ def test_an_error_of_ours_is_not_taken_for_an_answer(
         (["gpt2", "--goal", "best"], "invalid choice"),
         (["gpt2", "--globalbatch", "8"], "Did you mean --global-batch?"),
         (["gpt2", "--xyzzy", "sgd"], "See tunesmith plan --help."),
+        (["gpt2", "--export", "axolotl"], "expected TRAINER=DIR"),
+        (["gpt2", "--export", "peft=out"], "expected TRAINER=DIR"),
+        (["gpt2", "--export", "trl=/no/such/folder"], "does not exist"),
         (["gpt2", "-o", "r.json"], ".yaml or .yml"),
         (["gpt2", "-o", "/no/such/folder/r.yaml"], "does not exist"),
         (["gpt2", "--report", "r.pdf"], ".html or .svg"),
@@ -273,6 +277,34 @@ def test_a_real_plan_is_what_an_estimate_of_its_recipe_says(
     assert estimate["recipe"] == best["recipe"]
 
 
-def test_the_goals_are_those_of_the_search() -> None:
-    """The command line offers what the search can be asked."""
+def test_the_goals_and_trainers_are_those_of_the_engine() -> None:
+    """The command line offers what the search can be asked and what exports there are."""
     assert api.GOALS == GOALS
+    assert api.TRAINERS == TRAINERS
+
+
+def test_the_first_plan_is_written_for_other_trainers(
+    planned: Planned, answers: Answers, tmp_path: Path, capsys: Capture
+) -> None:
+    """Each trainer gets its files in its folder, and the line that runs them is told."""
+    plain = planned().plans[1]  # every trainer can say this one
+    answers(planned(plans=(plain,)))
+    wanted = [f"--export={trainer}={tmp_path / trainer}" for trainer in ("trl", "axolotl")]
+    assert main(["plan", "gpt2", "--data", "d.jsonl", *wanted]) == FITS
+    out = capsys.readouterr().out
+    assert "The first plan for TRL" in out and "Run there: trl sft --config sft.yaml" in out
+    assert "axolotl train" in out
+    assert "d.jsonl" in (tmp_path / "trl" / "sft.yaml").read_text(encoding="utf-8")
+    assert main(["plan", "gpt2", "--json", *wanted]) == FITS
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_an_export_that_cannot_be_is_refused_after_the_answer(
+    planned: Planned, answers: Answers, tmp_path: Path, capsys: Capture
+) -> None:
+    """The plans are shown all the same; what the trainer cannot run is told, and nothing is written."""
+    answers(planned(plans=planned().plans[:1]))  # checkpoints every second layer
+    assert main(["plan", "gpt2", "--export", f"torchtune={tmp_path / 'there'}"]) == MISTAKE
+    out, err = capsys.readouterr()
+    assert "Fits" in out and "torchtune cannot run this recipe" in err
+    assert list(tmp_path.iterdir()) == []

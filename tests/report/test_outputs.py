@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tunesmith.errors import OutputError
-from tunesmith.report.outputs import checked_output, write_whole
+from tunesmith.report.outputs import checked_folder, checked_output, write_folder, write_whole
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,19 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     write_whole(place, lambda draft: draft.write_text("new") and None)
     assert (tmp_path / "link.svg").is_symlink()
     assert (tmp_path / "real.svg").read_text() == "new"
+
+
+@pytest.mark.parametrize("name", ["no/such/folder", "file.txt", "x" * 300, "a\0b"])
+def test_a_folder_that_cannot_be_is_refused(tmp_path: Path, name: str) -> None:
+    """A file, a missing folder above and a name too long end in a message that says what to do."""
+    (tmp_path / "file.txt").write_text("")
+    with pytest.raises(OutputError, match=r"\. (Name|Make) "):
+        checked_folder(tmp_path / name)
+
+
+def test_a_folder_is_made_and_its_files_are_whole(tmp_path: Path) -> None:
+    """Files are written under their names; others in the folder stay."""
+    folder = checked_folder(tmp_path / "out")
+    write_folder(folder, {"a.yaml": "a: 1\n"})
+    write_folder(checked_folder(folder), {"b.json": "{}"})
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"a.yaml": "a: 1\n", "b.json": "{}"}

@@ -103,6 +103,15 @@ def add_plan_options(parser: ArgumentParser, zh: bool) -> None:
         metavar="FILE",
     )
     add(
+        "--export",
+        en="write the first plan for another trainer, e.g. axolotl=DIR; may be given several times",
+        chinese="为其他训练器写出第一个方案，如 axolotl=目录；可多次给出",
+        metavar="TRAINER=DIR",
+        type=_export,
+        action="append",
+        default=[],
+    )
+    add(
         "--lang",
         en="language of the text",
         chinese="文字的语言",
@@ -145,6 +154,15 @@ def budget(text: str) -> float:
     return float(found[1])
 
 
+def _export(text: str) -> tuple[str, str]:
+    """Return a trainer and a folder."""
+    trainer, separator, folder = text.partition("=")
+    if trainer not in api.TRAINERS or not separator or not folder:
+        known = ", ".join(api.TRAINERS)
+        raise ArgumentTypeError(f"given {text[:60]!r}, expected TRAINER=DIR with a trainer of {known}")
+    return trainer, folder
+
+
 def plan(own: Mapping[str, Any]) -> bool:
     """Return whether something fits, after showing the plans and writing what was asked for."""
     lang, passes = own["lang"], own["epochs"]
@@ -152,6 +170,8 @@ def plan(own: Mapping[str, Any]) -> bool:
         api.check_output(own["output"], kind="recipe")
     if own["report"] is not None:
         api.check_output(own["report"], kind="report")
+    for _, folder in own["export"]:
+        api.check_folder(folder)
     with at_work(_SEARCHING[lang]) as say:
         plans = api.plan(
             own["model"],
@@ -179,4 +199,8 @@ def plan(own: Mapping[str, Any]) -> bool:
         sys.stdout.write(json.dumps(plans.to_mapping(), allow_nan=False) + "\n")
     else:
         show(api.show_plans(plans, lang=lang, epochs=passes))
+    for trainer, folder in own["export"] if plans.plans else ():
+        export = api.export_plan(plans, trainer, folder, data=own["data"], epochs=passes)
+        if not own["json"]:
+            show(api.show_export(export, folder, lang=lang))
     return bool(plans.plans or (plans.gpu is None and plans.hardware))

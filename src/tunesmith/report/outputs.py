@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from tunesmith.errors import OutputError
@@ -50,6 +51,42 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         ) from None
     finally:
         draft.unlink(missing_ok=True)
+
+
+def checked_folder(path: str | Path) -> Path:
+    """Return where *path* leads, if a folder is there or can be made there.
+
+    Raises OutputError for a file, and where nothing may be written.
+    """
+    shown = inert(str(path))
+    try:
+        target = Path(path).resolve()
+        if target.exists() and not target.is_dir():
+            raise OutputError(f"{shown} is not a folder. Name a folder, which is made if it is not there.")
+        if not target.parent.is_dir():
+            raise OutputError(f"{shown} cannot be made: the folder above does not exist. Make that first.")
+    except (OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"{shown} cannot be made: {_reason(error)}. Name another folder.") from None
+    if not os.access(target if target.exists() else target.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{shown} cannot be written to: it is read-only. Name another folder.")
+    return target
+
+
+def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write *texts* under their names in *folder*, which is made if need be; each whole or not at all."""
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{inert(str(folder))} cannot be made: {_reason(error)}.") from None
+    for name, text in texts.items():
+        assert Path(name).name == name
+        write_whole(folder / name, partial(_write_text, text=text))
+
+
+def _write_text(draft: Path, text: str) -> None:
+    draft.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _reason(error: Exception) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tunesmith import __version__
+from tunesmith.recipe import Recipe
 from tunesmith.report.naming import cards, method_name
 from tunesmith.report.plans.figures import epochs, hours, span, usd
 from tunesmith.report.words import Tell, inert, tell
@@ -17,11 +18,13 @@ def recipe_text(plans: Plans, plan: Plan, *, lang: str = "en", passes: float = 1
 
     With other *passes* over the data than one it trains for so many.
     """
-    recipe = plan.recipe
-    if passes != 1:
-        recipe = recipe.replace(**{"training.num_train_epochs": passes})
     head = "".join(f"# {line}\n" for line in _lines(plans, plan, tell(lang), passes))
-    return head + recipe.to_yaml()
+    return head + trained(plan.recipe, passes).to_yaml()
+
+
+def trained(recipe: Recipe, passes: float) -> Recipe:
+    """Return *recipe* with so many *passes* over the data; as it is for one, which it need not say."""
+    return recipe if passes == 1 else recipe.replace(**{"training.num_train_epochs": passes})
 
 
 def _lines(plans: Plans, plan: Plan, t: Tell, passes: float) -> Iterator[str]:
