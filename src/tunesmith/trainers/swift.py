@@ -63,7 +63,12 @@ DEFAULTS: Final = Defaults(
             "use_liger_kernel": False,
             "warmup_ratio": 0.0,
         },
-        "swift/arguments/sft_args.py": {"learning_rate": None, "bf16": None, "fp16": None},
+        "swift/arguments/sft_args.py": {
+            "learning_rate": None,
+            "bf16": None,
+            "fp16": None,
+            "eval_strategy": None,
+        },
         "transformers==5.19.0: src/transformers/training_args.py": TRAINING_ARGUMENTS,
     },
     facts={

@@ -37,6 +37,7 @@ DEFAULTS: Final = Defaults(
             "model.apply_lora_to_output": False,
             "model.lora_dropout": 0.0,
             "model.use_dora": False,
+            "model.quantize_base": False,
         },
         "torchtune/models/llama3/_model_builders.py": {"model.lora_rank": 8, "model.lora_alpha": 16},
         "torchtune/datasets/_chat.py": {"dataset.packed": False},
@@ -211,9 +212,8 @@ def _model(recipe: Recipe, found: Component) -> dict[str, Any]:
         return {"_component_": f"torchtune.models.{package}.{builder}"}
     modules = _modules(recipe.adapter)
     assert modules is not None
-    prefix = "qlora_" if recipe.quantization is not None else "lora_"
     return {
-        "_component_": f"torchtune.models.{package}.{prefix}{builder}",
+        "_component_": f"torchtune.models.{package}.lora_{builder}",
         "lora_attn_modules": modules[0],
         "apply_lora_to_mlp": modules[1],
         "apply_lora_to_output": False,
@@ -221,6 +221,7 @@ def _model(recipe: Recipe, found: Component) -> dict[str, Any]:
         "lora_alpha": recipe.adapter.lora_alpha,
         "lora_dropout": recipe.adapter.lora_dropout,
         **({"use_dora": True} if recipe.adapter.use_dora else {}),
+        **({"quantize_base": True} if recipe.quantization is not None else {}),
     }
 
 
@@ -308,7 +309,8 @@ def _read_model(reading: Reading) -> None:
     component = reading.raw("model._component_")
     builder = str(component).removeprefix("torchtune.models.")
     package, _, name = builder.partition(".")
-    method = "qlora" if name.startswith("qlora_") else "lora" if name.startswith("lora_") else "full"
+    quantized = name.startswith("qlora_") or reading.boolean("model.quantize_base")
+    method = "full" if not name.startswith(("lora_", "qlora_")) else "qlora" if quantized else "lora"
     bare = f"{package}.{name.removeprefix('q').removeprefix('lora_') if method != 'full' else name}"
     known = next((each for each in components() if each.builder == bare), None)
     if known is None:
