@@ -64,6 +64,14 @@ def test_as_deep_as_allowed_is_read() -> None:
     assert len(decode_row(json.dumps({"a": [[n] for n in range(500)]}))["a"]) == 500  # type: ignore[arg-type]
 
 
+def test_too_many_values_are_refused_before_they_are_built() -> None:
+    """Millions of empty lists take a hundred times their text; commas and brackets inside texts are none."""
+    with pytest.raises(BadRowError, match="holds more than 1,000,000 values"):
+        decode_row('{"a": [' + "[]," * 500_001 + "1]}")
+    text = '{"a": "' + '[,{\\"' * 400_000 + '"}'
+    assert len(str(decode_row(text)["a"])) == 1_600_000
+
+
 def test_whole_pairs_are_text() -> None:
     """A pair of surrogates that JSON spells as two escapes is one character."""
     assert decode_row('{"a": "\\ud83d\\ude00"}') == {"a": "😀"}

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from itertools import islice
 from typing import Final, NoReturn
 
 from tunesmith.architecture.bounds import printable
@@ -21,8 +23,14 @@ MAX_DEPTH: Final = 32
 MAX_KEYS: Final = 256
 """Most keys of one object in a row."""
 
+MAX_VALUES: Final = 1_000_000
+"""Most values of a row: five million empty lists fit into 16 MiB of text, and take half a gigabyte."""
+
 MAX_DIGITS: Final = 64
 """Longest number that is read, in characters."""
+
+# A string, which closes or goes on to the end of the text, so that the scan is linear; or a value's begin.
+_MARK: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{,]', re.DOTALL)
 
 JsonObject = dict[str, object]
 
@@ -72,6 +80,9 @@ def decode_row(text: str) -> JsonObject:
 
     Raises BadRowError for anything else, without the place.
     """
+    brackets = text.count("{") + text.count("[")
+    if brackets + text.count(",") > MAX_VALUES:
+        _check_values(text)
     try:
         value: object = _DECODER.decode(text)
     except BadRowError:
@@ -82,12 +93,18 @@ def decode_row(text: str) -> JsonObject:
         raise BadRowError(f"nests deeper than {MAX_DEPTH} levels") from None
     if not isinstance(value, dict):
         raise BadRowError(f'is {_kind(value)}, expected an object such as {{"text": …}}')
-    brackets = text.count("{") + text.count("[")
     if brackets > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise BadRowError(f"nests deeper than {MAX_DEPTH} levels")
     if "\\ud" in text or "\\uD" in text:
         check_text(value)
     return value
+
+
+def _check_values(text: str) -> None:
+    """Raise BadRowError where *text* has too many values, what stands inside its strings left out."""
+    values = (match for match in _MARK.finditer(text) if match[0][0] != '"')
+    if next(islice(values, MAX_VALUES, None), None) is not None:
+        raise BadRowError(f"holds more than {MAX_VALUES:,} values")
 
 
 def check_text(value: object) -> None:
