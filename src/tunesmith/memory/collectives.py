@@ -10,12 +10,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import distributed
 from torch.distributed.fsdp._fully_shard import _fsdp_param_group
 from torch.distributed.tensor._sharding_prop import ShardingPropagator
+from torch.nn.parallel import distributed as ddp
 from torch.testing._internal.distributed.fake_pg import FakeStore
 from torch.utils._python_dispatch import _disable_current_modes
 
@@ -133,11 +135,34 @@ def _patches(streams: Streams) -> list[tuple[Any, str, Any]]:
         (torch.Tensor, "is_meta", property(lambda _: False)),
         (torch.UntypedStorage, "data_ptr", lambda storage: storage._cdata),
         (_fsdp_param_group.FSDPParamGroup, "_validate_no_meta_params", lambda _: None),
+        (ddp, "_verify_param_shape_across_processes", lambda *_, **__: None),
+        (ddp.DistributedDataParallel, "__init__", _ddp_with_answers),
         (ShardingPropagator, "_propagate_tensor_meta_non_cached", _without_modes),
     ]
 
 
 _propagate = ShardingPropagator._propagate_tensor_meta_non_cached
+
+
+_init_ddp = ddp.DistributedDataParallel.__init__
+
+
+def _ddp_with_answers(self: ddp.DistributedDataParallel, *args: Any, **kwargs: Any) -> None:
+    """Let the reducer take each bucket for its own sum, since the work of the fake group has no result.
+
+    The logger would say on the standard error that it has no timer for the device.
+    """
+    _init_ddp(self, *args, **kwargs)
+    self.register_comm_hook(None, lambda state, bucket: _sum_of(bucket))
+    self.logger = SimpleNamespace(set_runtime_stats_and_log=lambda: None)
+
+
+def _sum_of(bucket: Any) -> torch.futures.Future[torch.Tensor]:
+    buffer = bucket.buffer()
+    distributed.all_reduce(buffer)
+    result: torch.futures.Future[torch.Tensor] = torch.futures.Future()
+    result.set_result(buffer)
+    return result
 
 
 def _without_modes(*args: Any, **kwargs: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.distributed.fsdp._fully_shard import _fsdp_param_group
+from torch.nn.parallel import DistributedDataParallel
 
 from tunesmith.memory import step
 from tunesmith.memory.recorder import Recorder
@@ -17,6 +18,8 @@ def communication(recorder: Recorder) -> list[tuple[Any, str, Any]]:
     """Return (owner, attribute, replacement): FSDP2's functions, which tell *recorder* what they make."""
     gather, unpack = _fsdp_param_group.foreach_all_gather, _fsdp_param_group.foreach_all_gather_copy_out
     reduce, resize = _fsdp_param_group.foreach_reduce, torch.UntypedStorage.resize_
+
+    build, rebuild = DistributedDataParallel._ddp_init_helper, DistributedDataParallel._pre_forward
 
     def reduce_gradients(params: Any, gradients: list[torch.Tensor], *args: Any) -> Any:
         recorder.label(gradients, "gradients")
@@ -36,14 +39,16 @@ def communication(recorder: Recorder) -> list[tuple[Any, str, Any]]:
             _within(recorder, "gathered parameters", unpack),
         ),
         (_fsdp_param_group, "foreach_reduce", reduce_gradients),
+        (DistributedDataParallel, "_ddp_init_helper", _within(recorder, "communication buffers", build)),
+        (DistributedDataParallel, "_pre_forward", _within(recorder, "communication buffers", rebuild)),
         (torch.UntypedStorage, "resize_", resize_storage),
     ]
 
 
 def _within(recorder: Recorder, category: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    def labelled(*args: Any) -> Any:
+    def labelled(*args: Any, **kwargs: Any) -> Any:
         with recorder.category(category):
-            return function(*args)
+            return function(*args, **kwargs)
 
     return labelled
 

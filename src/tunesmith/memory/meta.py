@@ -140,6 +140,11 @@ def _to_copy(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return torch.zeros(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype, device=target)
 
 
+def _copy(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Leave what lies in the memory of the host as it was: nothing comes back from the device."""
+    return args[0] if args[0].device.type != "meta" and args[1].device.type == "meta" else NotImplemented
+
+
 def _index(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     tensor, indices = args
     if tensor.device.type != "meta" or not any(i is not None and i.dtype is torch.bool for i in indices):
@@ -181,6 +186,7 @@ def _grouped_efficient_backward(func: Any, args: tuple[Any, ...], kwargs: dict[s
 ANSWERS: dict[str, Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]] = {
     "aten::_local_scalar_dense": _item,
     "aten::_to_copy": _to_copy,
+    "aten::copy_": _copy,
     "aten::any": _false_when_read,
     "aten::isnan": _false_when_read,
     "aten::isinf": _false_when_read,

@@ -83,6 +83,7 @@ def run(
     state.model.train()
     trainer = TRAINERS[recipe.trainer](state.model, recipe, device, cards)
     state.optimizer = trainer.optimizer = cards.prepare(build_optimizer(state.model, recipe))
+    trainer.wrap()
     yield at("optimizer" if recipe.trainer == "loop" else "trainer_built")
     for moment in trainer.train():
         yield at(moment)

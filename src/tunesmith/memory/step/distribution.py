@@ -17,7 +17,7 @@ class Distribution:
     """One card by itself; what data parallelism changes is overridden.
 
     The step asks in this order: ``shard`` after the adapters are on the model, ``prepare`` once the
-    optimizer exists, then ``backward``, ``clip`` and ``step`` in every step.
+    optimizer exists, ``wrap`` before training, then ``micro_batch``, ``backward``, ``clip`` and ``step``.
     """
 
     loads_on_card: ClassVar[bool] = True
@@ -38,6 +38,10 @@ class Distribution:
         happens in the memory of the host is done.
         """
         yield from ()
+
+    def wrap(self, model: nn.Module, cast: Callable[[Any], Any] | None = None) -> Any:
+        """Return what is called for a forward pass of *model*; *cast*, if given, puts it under autocast."""
+        return cast(model) if cast is not None else model
 
     def prepare(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
         """Return the optimizer that steps in place of *optimizer*."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tunesmith.errors import UnsupportedError
 from tunesmith.memory.step.deepspeed import zero_of
 from tunesmith.memory.step.distribution import Distribution
+from tunesmith.memory.step.sharding.ddp import Ddp
 from tunesmith.memory.step.sharding.fsdp import Fsdp, QuantizedFsdp
 from tunesmith.recipe import Recipe
 from tunesmith.recipe.names import FSDP, ZERO
@@ -13,17 +13,15 @@ __all__ = ["distribution_of"]
 
 
 def distribution_of(recipe: Recipe) -> type[Distribution]:
-    """Return what makes *recipe*'s run one of many cards.
+    """Return what makes *recipe*'s run one of many cards; without a sharding that is DDP, as torchrun's.
 
     Raises UnsupportedError where what those cards do is not reproduced yet.
     """
     if recipe.hardware.world_size == 1 and recipe.sharding in ("none", "ddp"):
         return Distribution
+    if recipe.sharding in ("none", "ddp"):
+        return Ddp
     if recipe.sharding in FSDP:
         return Fsdp if recipe.quantization is None else QuantizedFsdp
-    if recipe.sharding in ZERO:
-        return zero_of(recipe)
-    raise UnsupportedError(
-        f"sharding {recipe.sharding} over {recipe.hardware.world_size} cards is not estimated yet. "
-        "Set sharding: none, hardware.gpus: 1 and hardware.nodes: 1."
-    )
+    assert recipe.sharding in ZERO
+    return zero_of(recipe)

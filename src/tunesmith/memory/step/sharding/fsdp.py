@@ -27,7 +27,7 @@ MIXED = {"bfloat16": "bf16", "float16": "fp16", None: "no"}
 
 
 class Fsdp(Distribution):
-    """FSDP2: parameters, gradients and optimizer states in shards, a layer's parameters gathered to be used."""
+    """FSDP2: parameters, gradients and states in shards; a layer's parameters are gathered to be used."""
 
     loads_on_card = False
     autocasts = False
