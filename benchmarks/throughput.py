@@ -292,8 +292,8 @@ interval is a guess."""
 
 _GROUPS = """`server`: HBM until Ampere (V100, A30, A100). `new server`: HBM since Hopper. `halved board`:
 graphics boards whose tensor cores run at half the rate of their chip, so that power and memory keep up
-(GeForce since Ampere, L40). `board`: the others since Ampere, which power holds back (A10, RTX A5000, L4, L40S,
-RTX 6000 Ada). `old board`: those before (T4, RTX 20)."""
+(GeForce since Ampere, L40). `board`: the others since Ampere, which power holds back (A10, RTX A5000, L4,
+L40S, RTX 6000 Ada). `old board`: those before (T4, RTX 20)."""
 
 
 def _sources(runs: Sequence[Run]) -> list[str]:

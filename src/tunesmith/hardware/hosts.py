@@ -15,9 +15,9 @@ from typing import Final
 from tunesmith.hardware import Gpu
 from tunesmith.units import GIB
 
-UNKNOWN_MULTIPLE: Final = 2
-"""Memory of the host for a card that is not in the table, as a multiple of the card's own: near the table's
-median, from 0.67 (one L40S on AWS) to 8.3 (one A10 at Lambda)."""
+UNKNOWN_MULTIPLE: Final = 1
+"""Memory of the host for a card that is not in the table, as a multiple of the card's own: a little under the
+table's median of 1.4, which goes from 0.67 (one L40S on AWS) to 8.3 (one A10 at Lambda)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

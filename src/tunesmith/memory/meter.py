@@ -151,6 +151,8 @@ class Meter:
             return self._attention(schema.name)
         if schema.name == "bitsandbytes::gemm_4bit":
             return self._gemm_4bit
+        if space == "bitsandbytes" and name.startswith("dequantize"):
+            return lambda args, kwargs, result: self.launched("dequantize", _bytes((*args, result)))
         if name in FREE or _is_view(schema):
             return None
         if name in READ_ROWS:
