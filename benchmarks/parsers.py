@@ -52,7 +52,8 @@ def _checked_apart(name: str, place: Path) -> int:
     if not python.exists():
         venv.create(place, with_pip=True)
         subprocess.run([python, "-m", "pip", "install", "-q", *INSTALL[name], "PyYAML", "rich"], check=True)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
+    quiet = {"HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
+    environment = {**os.environ, **quiet, "PYTHONPATH": str(ROOT / "src")}
     ran = subprocess.run([python, __file__, "--inside", name], env=environment, check=False)
     return ran.returncode
 
@@ -115,7 +116,8 @@ def check_axolotl() -> bool:
         made = validate_config(config, capabilities=card, env_capabilities={"torch_version": "2.11.0"})
         assert made["sequence_len"] == config["sequence_len"], recipe
         parsed += 1
-    own = {name: spec.get_default(call_default_factory=True) for name, spec in AxolotlInputConfig.model_fields.items()}
+    fields = AxolotlInputConfig.model_fields.items()
+    own = {name: spec.get_default(call_default_factory=True) for name, spec in fields}
     computed = {
         "warmup_ratio": "src/axolotl/core/builders/base.py computes it",
         "max_grad_norm": "null is left to TrainingArguments",
@@ -127,7 +129,7 @@ def check_axolotl() -> bool:
 
 
 def check_llamafactory() -> bool:
-    """Return whether LLaMA-Factory's HfArgumentParser takes every file, without DeepSpeed, which is not there."""
+    """Return whether LLaMA-Factory's HfArgumentParser takes every file, DeepSpeed left out."""
     import yaml
     from llamafactory.extras.env import VERSION
     from llamafactory.hparams.parser import _TRAIN_ARGS

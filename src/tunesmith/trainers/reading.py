@@ -134,6 +134,9 @@ class Reading:
     def copy(self, name: str, key: str) -> None:
         """Set the recipe's *key* to what the file states under *name*, else to the trainer's default."""
         value, kind = self.get(name), kinds()[key]
+        if key == "model" and isinstance(value, Mapping):
+            self.problem(name, "the name or the folder of a model", "Name the model.")
+            return
         bare = kind.kind if isinstance(kind, Nullable) else kind
         if isinstance(value, float) and value.is_integer() and isinstance(bare, Integer):
             value = int(value)

@@ -73,6 +73,7 @@ DEFAULTS: Final = Defaults(
     },
     facts={
         "trainer": "swift/trainers/seq2seq_trainer.py: a transformers.Seq2SeqTrainer",
+        "rate": "swift/arguments/sft_args.py: _init_override",
         "kbit": "swift/pipelines/train/tuner.py: prepare_model",
     },
 )
@@ -220,13 +221,10 @@ def read(reading: Reading) -> None:
     read_step(reading)
     _read_accumulation(reading)
     read_checkpointing(reading)
-    if reading.get("learning_rate") is None:
+    read_training(reading, "warmup_ratio")
+    if "training.learning_rate" not in reading.values:
         rate = 1e-5 if reading.values.get("method") == "full" else 1e-4
-        reading.given = {**reading.given, "learning_rate": rate}
-        read_training(reading, "warmup_ratio")
-        reading.set("training.learning_rate", rate, "tuner_type")
-    else:
-        read_training(reading, "warmup_ratio")
+        reading.fact("training.learning_rate", rate, "rate")
     _read_fsdp(reading)
     deepspeed.read_reference(reading, "deepspeed")
 
