@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tunesmith.data.lengths import Lengths
     from tunesmith.data.measuring import Progress
     from tunesmith.memory.answers import Question
-    from tunesmith.memory.estimate import Estimate
+    from tunesmith.memory.estimate import Estimate, Traced
     from tunesmith.memory.ledger import Ledger
     from tunesmith.memory.outline import Outline
     from tunesmith.search import Plans
@@ -148,25 +148,19 @@ def _question(architecture: Architecture, recipe: Recipe, card: Gpu | None, engi
 
 def _computed(question: Question, known: Estimate | None, *, suggest: bool) -> Estimate:
     """Return the answer to *question* by running the step, unless it is *known* but for its suggestions."""
-    # PyTorch's hints on the speed of DDP are not for a run that is estimated; it reads this when imported.
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    try:
-        from tunesmith.memory.trace import trace
-    except ModuleNotFoundError as error:
-        raise MissingExtraError.of(error.name or "PyTorch", "memory") from error
     from tunesmith.memory.estimate import estimate_from
     from tunesmith.memory.ledger import scaled_trace
     from tunesmith.memory.suggestions import suggestions
 
     architecture, recipe, kernels = question.architecture, question.recipe, question.kernels
     if known is None:
-        run = partial(scaled_trace, trace=trace) if question.engine == "ledger" else trace
+        run = partial(scaled_trace, trace=_trace) if question.engine == "ledger" else _trace
         traced = run(architecture, recipe, kernels)
         known = estimate_from(traced, model=architecture.name, recipe=recipe, gpu=question.gpu)
         known = replace(known, engine=question.engine)
     if not suggest:
         return known
-    return replace(known, suggestions=suggestions(architecture, recipe, kernels, known, trace=trace))
+    return replace(known, suggestions=suggestions(architecture, recipe, kernels, known, trace=_trace))
 
 
 def ledger(recipe: Recipe | Mapping[str, Any] | str | Path) -> Ledger:
@@ -183,13 +177,9 @@ def ledger(recipe: Recipe | Mapping[str, Any] | str | Path) -> Ledger:
     kept = kept_ledger(question)
     if kept is not None:
         return kept
-    try:
-        from tunesmith.memory.trace import trace
-    except ModuleNotFoundError as error:
-        raise MissingExtraError.of(error.name or "PyTorch", "memory") from error
     from tunesmith.memory.ledger import fit
 
-    fitted = fit(question.architecture, chosen, question.kernels, trace=trace)
+    fitted = fit(question.architecture, chosen, question.kernels, trace=_trace)
     keep_ledger(question, fitted)
     return fitted
 
@@ -255,14 +245,21 @@ def _confirmed(recipe: Recipe) -> Estimate:
 
 def _outline(recipe: Recipe, optims: Sequence[str]) -> Outline:
     """Return the outline of *recipe*'s class, from disk where it was made before."""
+    from tunesmith.memory.outline import outline
+
+    card = find_gpu(recipe.hardware.gpu or REFERENCE_GPU)
+    return outline(load_architecture(recipe.model), recipe, card, trace=_trace, optims=optims)
+
+
+def _trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
+    """Return what the step records; PyTorch is imported only now."""
+    # PyTorch's hints on the speed of DDP are not for a run that is estimated; it reads this when imported.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     try:
         from tunesmith.memory.trace import trace
     except ModuleNotFoundError as error:
         raise MissingExtraError.of(error.name or "PyTorch", "memory") from error
-    from tunesmith.memory.outline import outline
-
-    card = find_gpu(recipe.hardware.gpu or REFERENCE_GPU)
-    return outline(load_architecture(recipe.model), recipe, card, trace=trace, optims=optims)
+    return trace(architecture, recipe, gpu)
 
 
 def lengths(

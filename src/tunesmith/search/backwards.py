@@ -53,7 +53,9 @@ def _choices(
         except RecipeError:  # the batch cannot be shared by so many cards
             continue
         scales = Scales(wish=asked, cluster=cluster, engine=engine, outlines=outlines)
-        that_fit = fitting(scales.weigh_all(coarse=True), int(scales.available_bytes * (1 - SPARE)))
+        that_fit = fitting(
+            scales.weigh_all(coarse=True, offload=False), int(scales.available_bytes * (1 - SPARE))
+        )
         if not that_fit:
             continue
         truest = min(each.family.order for each in that_fit)

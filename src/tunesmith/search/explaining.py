@@ -23,7 +23,7 @@ def why(chosen: Weighed, scales: Scales) -> Iterator[Reason]:
     """Yield what the neighbours of *chosen* would need: one choice changed at a time."""
     available, own = scales.available_bytes, chosen.middle_seconds
     for what, family, variation in _neighbours(chosen, scales):
-        if scales.outline(family) is None:
+        if not scales.holds(family, variation):
             continue
         other = scales.weigh(family, variation)
         yield reasons.change(what, other.process_bytes, available, other.middle_seconds / own)
@@ -88,9 +88,7 @@ def nothing_weighed(scales: Scales) -> Miss | None:
     if least is None:
         return None
     family, variation, needed = least
-    reason = reasons.too_large(
-        _method_words((family.name, family.name_zh)), needed, (), scales.available_bytes
-    )
+    reason = reasons.too_large(_method_words(family), needed, (), scales.available_bytes)
     return Miss(
         recipe=scales.recipe(family, variation),
         needed_bytes=needed,
@@ -103,10 +101,10 @@ def nothing_weighed(scales: Scales) -> Miss | None:
 def better_methods(
     chosen: Weighed, weighed: Iterable[Weighed], scales: Scales
 ) -> Iterator[tuple[Weighed, Reason]]:
-    """Yield, for each method truer than that of *chosen*, its plainest recipe and why it is not the plan."""
+    """Yield, for each method whose plan would be truer, its plainest recipe and why it is not the plan."""
     by_name: dict[str, list[Weighed]] = {}
     for each in weighed:
-        if each.family.order < chosen.family.order:
+        if each.family.name != chosen.family.name and each.fidelity > chosen.fidelity:
             by_name.setdefault(each.family.name, []).append(each)
     available = scales.available_bytes
     for group in by_name.values():
@@ -114,17 +112,12 @@ def better_methods(
         if that_fit:
             quick = min(that_fit, key=lambda each: each.middle_seconds)
             times = quick.middle_seconds / chosen.middle_seconds
-            name = described(quick)
-            yield quick, reasons.slower(name, times, quick.fidelity, chosen.fidelity)
+            yield quick, reasons.slower(described(quick), times, quick.fidelity, chosen.fidelity)
             continue
-        plain = [each for each in group if _is_plain(each)] or group
-        first = min(plain, key=lambda each: each.process_bytes)
-        steps = list(_steps(first, group))
-        name = (first.family.name, first.family.name_zh)
-        yield (
-            min(group, key=lambda each: each.process_bytes),
-            reasons.too_large(_method_words(name), first.process_bytes, steps, available),
-        )
+        first = min([each for each in group if _is_plain(each)] or group, key=lambda each: each.process_bytes)
+        least = min(group, key=lambda each: each.process_bytes)
+        name = _method_words(first.family)
+        yield least, reasons.too_large(name, first.process_bytes, list(_steps(first, group)), available)
 
 
 def _is_plain(each: Weighed) -> bool:
@@ -154,16 +147,20 @@ def _steps(first: Weighed, group: list[Weighed]) -> Iterator[tuple[tuple[str, st
             yield name, before
 
 
-def _method_words(name: tuple[str, str]) -> tuple[str, str]:
-    words = {"full": "full fine-tuning", "full, 32-bit weights": "full fine-tuning with 32-bit weights"}
-    words_zh = {"全量": "全量微调", "全量，32 位权重": "32 位权重的全量微调"}
-    return words.get(name[0], name[0]), words_zh.get(name[1], name[1])
+def _method_words(family: Family) -> tuple[str, str]:
+    words = {
+        "full": ("full fine-tuning", "全量微调"),
+        "full, 32-bit weights": ("full fine-tuning with 32-bit weights", "32 位权重的全量微调"),
+        "lora": ("LoRA", "LoRA"),
+        "qlora": ("QLoRA", "QLoRA"),
+    }
+    return words.get(family.name, (family.name, family.name_zh))
 
 
 def described(each: Weighed) -> tuple[str, str]:
     """Return the recipe in a few words, in English and Chinese."""
     v = each.variation
-    parts = [_method_words((each.family.name, each.family.name_zh))]
+    parts = [_method_words(each.family)]
     if v.r is not None:
         parts.append((f"rank {v.r}", f"秩 {v.r}"))
     parts.append(reasons.OPTIMIZERS[v.optim])

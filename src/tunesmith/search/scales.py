@@ -9,6 +9,7 @@ from typing import Final
 from tunesmith.architecture.catalogue import known_parameters
 from tunesmith.errors import UnsupportedError
 from tunesmith.hardware import Cluster, Gpu, gpu
+from tunesmith.hardware.hosts import host_bytes_per_card
 from tunesmith.hardware.prices import Price
 from tunesmith.memory.estimate import Estimate
 from tunesmith.memory.outline import Outline, Variation
@@ -63,18 +64,39 @@ class Scales:
         """Return what a process may take of one card."""
         return self.cluster.gpu.memory_bytes
 
-    def weigh_all(self, *, coarse: bool = False) -> list[Weighed]:
-        """Return every recipe of the space that has an outline, weighed; *coarse* leaves fine choices out."""
-        found = []
+    def weigh_all(
+        self, *, coarse: bool = False, offload: bool = True, outlined_only: bool = False
+    ) -> list[Weighed]:
+        """Return every recipe of the space that has an outline, weighed.
+
+        *coarse* leaves fine choices out; without *offload* everything rests on the cards; *outlined_only*
+        makes no new outline. Of a family of which nothing can fit the plainest recipes are weighed all the
+        same, so that it can be said what they lack.
+        """
+        found: list[Weighed] = []
         # The cheapest families first: their outlines tell how many parameters there are.
-        for family in sorted(space.families(self.wish), key=lambda each: -each.order):
-            chosen = list(space.variations(family, self.wish, self.cluster, coarse=coarse))
-            chosen = [each for each in chosen if self._least_bytes(family, each) <= self.available_bytes]
-            outline = self.outline(family) if chosen else None
+        for family in sorted(space.families(self.wish), key=lambda each: (-each.order, each.checkpointed)):
+            chosen = self._worth_weighing(family, coarse=coarse, offload=offload)
+            if outlined_only and family not in self.outlines:
+                continue
+            optimizers = tuple(dict.fromkeys(each.optim for each in chosen))
+            outline = self.outline(family, optimizers) if chosen else None
             if outline is not None:
                 mixed = outline.unchecked is not None
                 found += [self.weigh(family, v) for v in chosen if mixed or v.every_n_layers == 1]
         return found
+
+    def _worth_weighing(self, family: Family, *, coarse: bool, offload: bool) -> list[Variation]:
+        """Return the variations that may fit; where none may, the plainest of what people ask for."""
+        every = list(space.variations(family, self.wish, self.cluster, coarse=coarse, offload=offload))
+        may_fit = [each for each in every if self._least_bytes(family, each) <= self.available_bytes]
+        if may_fit or coarse or not family.checkpointed or family.name in WEIGHT_BYTES:
+            return may_fit
+        return [
+            each
+            for each in every
+            if each.batch == 1 and each.every_n_layers == 1 and each.r in (None, space.TRACED_RANK)
+        ]
 
     def least(self) -> tuple[Family, Variation, int] | None:
         """Return the recipe whose weights and gradients are the smallest, and their bytes."""
@@ -88,13 +110,13 @@ class Scales:
             default=None,
         )
 
-    def outline(self, family: Family) -> Outline | None:
-        """Return the outline of *family*, or None, with the reason in ``left_out``."""
+    def outline(self, family: Family, optimizers: Sequence[str]) -> Outline | None:
+        """Return the outline of *family* that knows *optimizers*; None, and why in ``left_out``, if none."""
         if family not in self.outlines and family not in self.left_out:
             self.engine.tell(f"Outlining {family.name}", f"正在勾勒：{family.name_zh}")
             try:
                 base = family.base(self.wish, self.cluster)
-                self.outlines[family] = self._joined(family, self.engine.outline(base, family.optimizers))
+                self.outlines[family] = self._joined(family, self.engine.outline(base, optimizers))
             except UnsupportedError as error:
                 self.left_out[family] = str(error)
         return self.outlines.get(family)
@@ -114,6 +136,18 @@ class Scales:
             seconds=self._step(family, outline, variation),
             fidelity=self._fidelity(family, variation),
         )
+
+    def holds(self, family: Family, variation: Variation) -> bool:
+        """Return whether there is an outline that can weigh *variation* of *family*."""
+        outline = self.outlines.get(family)
+        known = outline is not None and variation.optim in (outline.optim, *outline.optimizers)
+        mixed = outline is not None and (outline.unchecked is not None or variation.every_n_layers == 1)
+        return known and mixed
+
+    def host_bytes_free(self, each: Weighed) -> int:
+        """Return what is left of the memory of one node's host; negative where it does not suffice."""
+        outline, there = self.outlines[each.family], host_bytes_per_card(self.cluster.gpu)
+        return there * self.cluster.gpus - outline.needs(each.variation).host_bytes
 
     def recipe(self, family: Family, variation: Variation) -> Recipe:
         """Return the recipe that *variation* of *family* stands for on this cluster."""

@@ -36,7 +36,10 @@ def search(wish: Wish, engine: Engine, *, top: int = 5) -> Plans:
     if wish.cluster is None:
         return _backwards(wish, engine, top=top, started=started)
     scales = Scales(wish=wish, cluster=wish.cluster, engine=engine)
-    weighed = scales.weigh_all()
+    offload = wish.goal == "quality" or wish.method in ("full", "freeze")
+    weighed = scales.weigh_all(offload=offload)
+    if not offload and not fitting(weighed, scales.available_bytes):  # slow, but better than nothing
+        weighed = scales.weigh_all(offload=True)
     engine.tell(f"Tracing the best of {len(weighed):,}", f"正在核实 {len(weighed):,} 个配方中最好的")
     confirmed, refuted = _confirmed(weighed, scales, top=top)
     count = len(fitting(weighed, scales.available_bytes))
@@ -113,6 +116,9 @@ def _confirmed(
     for each in ranked(candidates, scales.wish.goal):
         kind = (each.family, each.variation.sharding, each.variation.offload_optimizer)
         group = (each.family.name, each.variation.sharding, each.variation.offload_optimizer)
+        offloads = each.variation.offload_optimizer != "none" or each.variation.offload_parameters != "none"
+        if offloads and scales.host_bytes_free(each) < 0:
+            continue
         if group in found or each.process_bytes * more_than_said.get(kind, 1.0) > limit:
             continue
         if len(found) == top or traces == MOST_TRACES:
@@ -199,7 +205,10 @@ def _more_cards(best: Weighed, scales: Scales) -> Iterator[Reason]:
         return
     wish = replace(scales.wish, cluster=doubled, global_batch=batch)
     wider = Scales(wish=wish, cluster=doubled, engine=scales.engine, outlines=scales.outlines)
-    that_fit = fitting(wider.weigh_all(coarse=True), int(wider.available_bytes * (1 - SPARE)))
+    that_fit = fitting(
+        wider.weigh_all(coarse=True, offload=False, outlined_only=True),
+        int(wider.available_bytes * (1 - SPARE)),
+    )
     same = [each for each in that_fit if each.family.name == best.family.name]
     truer = [each for each in that_fit if each.family.order < best.family.order]
     if same:

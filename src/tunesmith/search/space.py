@@ -83,8 +83,13 @@ def families(wish: Wish) -> Iterator[Family]:
             )
 
 
-def variations(family: Family, wish: Wish, cluster: Cluster, *, coarse: bool = False) -> Iterator[Variation]:
-    """Yield every variation of *family* on *cluster*; *coarse*: one rank, two optimizers, powers of two."""
+def variations(
+    family: Family, wish: Wish, cluster: Cluster, *, coarse: bool = False, offload: bool = True
+) -> Iterator[Variation]:
+    """Yield every variation of *family* on *cluster*.
+
+    *coarse*: one rank, two optimizers, powers of two; without *offload* everything rests on the cards.
+    """
     adapted = family.keys["method"] in ("lora", "qlora")
     share = wish.batch(cluster.cards) // cluster.cards
     micro = [size for size in range(1, min(share, MOST_MICRO_BATCH) + 1) if share % size == 0]
@@ -93,7 +98,7 @@ def variations(family: Family, wish: Wish, cluster: Cluster, *, coarse: bool = F
     optimizers = family.optimizers
     if coarse:
         micro, optimizers = [size for size in micro if size.bit_count() == 1], optimizers[:2]
-    for sharding, optimizer_place, parameters_place in shardings(family, cluster):
+    for sharding, optimizer_place, parameters_place in shardings(family, cluster, offload=offload):
         for optim in optimizers:
             if sharding != "none" and not _sharded_optimizer(sharding, optim, optimizer_place):
                 continue
@@ -115,34 +120,36 @@ def variations(family: Family, wish: Wish, cluster: Cluster, *, coarse: bool = F
                         )
 
 
-def shardings(family: Family, cluster: Cluster) -> Iterator[tuple[str, str, str]]:
+def shardings(family: Family, cluster: Cluster, *, offload: bool) -> Iterator[tuple[str, str, str]]:
     """Yield ``(sharding, offload.optimizer, offload.parameters)`` that *family* can have on *cluster*.
 
     Offload moves what learns: with an adapter the optimizer is small, so parameters alone would be worth
-    moving, and FSDP moves both. Quantised weights are sharded by FSDP only: bitsandbytes' blocks cannot be
-    flattened into DeepSpeed's partitions.
+    moving, and FSDP moves both. DeepSpeed keeps 32-bit masters of 16-bit weights by itself, so 32-bit weights
+    under it are no family of their own. Quantised weights are sharded by FSDP only: bitsandbytes' blocks
+    cannot be flattened into DeepSpeed's partitions.
     """
     full = family.keys["method"] in ("full", "freeze")
+    masters = family.keys.get("precision.weights") == "float32"
     quantized = family.keys["method"] == "qlora"
     if cluster.cards == 1:
         yield "none", "none", "none"
-        if full:
-            yield "zero2", "cpu", "none"
-            yield "zero3", "cpu", "cpu"
-        return
-    yield "ddp", "none", "none"
-    yield "fsdp", "none", "none"
-    if cluster.nodes > 1 and cluster.gpus > 1:
-        yield "fsdp_hybrid", "none", "none"
-    if not quantized:
-        yield "fsdp_grad_op", "none", "none"
-        yield "zero3", "none", "none"
-    if full:
-        yield "zero1", "none", "none"
-        yield "zero2", "none", "none"
+    else:
+        yield "ddp", "none", "none"
+        yield "fsdp", "none", "none"
+        if cluster.nodes > 1 and cluster.gpus > 1:
+            yield "fsdp_hybrid", "none", "none"
+        if not quantized:
+            yield "fsdp_grad_op", "none", "none"
+        if not quantized and not masters:
+            yield "zero3", "none", "none"
+        if full and not masters:
+            yield "zero1", "none", "none"
+            yield "zero2", "none", "none"
+    if offload and full and not masters:
         yield "zero2", "cpu", "none"
         yield "zero3", "cpu", "cpu"
-    yield "fsdp", "cpu", "cpu"
+    if offload and cluster.cards > 1:
+        yield "fsdp", "cpu", "cpu"
 
 
 def _sharded_optimizer(sharding: str, optim: str, place: str) -> bool:
