@@ -80,8 +80,8 @@ accuracy: $(INSTALLED)
 
 docs: $(INSTALLED)
 	$(BIN)/python examples/picture.py docs/images/estimate.svg
+	$(BIN)/python examples/plan.py docs/images/plan.svg
 	$(BIN)/python docs/generate.py
-	$(BIN)/python examples/picture.py
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/startup.py

@@ -58,8 +58,12 @@ def _plan(changes: dict[str, Any], gib: float, seconds: tuple[float, float], fid
         usd=None if gib > 20.7 else Interval(step.low, step.high),
         fidelity=fidelity,
         reasons=(
-            _reason("fits", f"It fits with {gib} GiB allocated.", f"放得下，已分配 {gib} GiB。"),
             _reason("fastest", "Nothing that fits is faster.", "放得下的方案中没有更快的。"),
+            _reason("fits", f"It fits with {gib} GiB allocated.", f"放得下，已分配 {gib} GiB。"),
+            _reason(
+                "one_change", f"Twice the batch would need {2 * gib} GiB.", f"批次加倍需要 {2 * gib} GiB。"
+            ),
+            _reason("more_cards", "2 cards would be twice as fast.", "2 张卡快一倍。"),
         ),
     )
 

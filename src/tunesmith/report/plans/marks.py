@@ -57,19 +57,17 @@ Box = tuple[float, float, float, float]
 def thinned(marks: Iterable[Mark]) -> list[Mark]:
     """Return *marks* without those that would lie on another of the same method and fit; plans all stay."""
     kept: list[Mark] = []
-    for mark in marks:
-        method, fits = mark.point.recipe.method, mark.point.fits
-        covered = any(
-            other.point.recipe.method == method
-            and other.point.fits == fits
-            and not other.rank
-            and abs(other.x - mark.x) < _APART
-            and abs(other.y - mark.y) < _APART
-            for other in kept
-        )
-        if mark.rank or not covered:
+    for mark in sorted(marks, key=lambda each: each.rank == 0):
+        if mark.rank or not any(_covers(other, mark) for other in kept):
             kept.append(mark)
     return kept
+
+
+def _covers(other: Mark, mark: Mark) -> bool:
+    """Return whether *other* is of the same method and fit as *mark* and lies where it does."""
+    alike = other.point.recipe.method == mark.point.recipe.method and other.point.fits == mark.point.fits
+    apart = _PLAN + _OTHER - 1 if other.rank else _APART
+    return alike and abs(other.x - mark.x) < apart and abs(other.y - mark.y) < apart
 
 
 def fronts(marks: Sequence[Mark]) -> Iterator[Markup]:
@@ -117,6 +115,7 @@ def drawn_mark(mark: Mark, lang: str) -> Markup:
     size = _PLAN if mark.rank else _OTHER
     drawn = [tag("title", told), _shape(point.recipe.method, mark.x, mark.y, size, filled=point.fits)]
     if mark.rank:
+        drawn.insert(1, tag("circle", class_="panel halo", cx=mark.x, cy=mark.y, r=size + 1))
         drawn.append(_digit(mark.rank, mark.x, mark.y))
     return tag("g", *drawn)
 

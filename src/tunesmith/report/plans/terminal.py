@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -17,6 +18,9 @@ from tunesmith.report.terminal import Bar
 from tunesmith.report.words import Tell, inert, tell
 from tunesmith.search import Hardware, Miss, Plan, Plans, Reason
 from tunesmith.units import GIB, gib
+
+_SAID: Final = 2
+"""Reasons that are told of a plan that is not the first; the page tells all."""
 
 
 def answer(plans: Plans, *, lang: str = "en", passes: float = 1.0) -> Group:
@@ -118,15 +122,14 @@ def _sentences(reasons: Sequence[Reason], t: Tell) -> Table:
 
 
 def _others(plans: Sequence[Plan], t: Tell) -> Iterator[RenderableType]:
-    """Yield what is said of the other plans and not of the first."""
+    """Yield what is said of the other plans and neither of the first nor by the table."""
     told = {reason.text for reason in plans[0].reasons}
     table = Table.grid(padding=(0, 1))
     for rank, plan in enumerate(plans[1:], 2):
-        own = [
-            inert(t(reason.text, reason.text_zh), 600) for reason in plan.reasons if reason.text not in told
-        ]
+        own = [each for each in plan.reasons if each.text not in told and each.code != "fits"]
         if own:
-            table.add_row(Text(f"{rank}"), Text(t(" ", "").join(own)))
+            sentences = (inert(t(each.text, each.text_zh), 600) for each in own[:_SAID])
+            table.add_row(Text(f"{rank}"), Text(t(" ", "").join(sentences)))
     if table.row_count:
         yield Text(t("\nAnd the others", "\n其他方案"), style="bold")
         yield table
