@@ -66,7 +66,7 @@ class Labels:
             self._weights(moment.model)
         if moment.optimizer is None:
             return
-        if not self._hooked:
+        if not self._hooked and not moment.labels_gradients:
             self._hooked = True
             self._gradients(moment.model)
         if moment.moment.endswith(".step"):
@@ -92,8 +92,8 @@ class Labels:
                 parameter.register_post_accumulate_grad_hook(self._gradient_born)
 
     def _gradient_born(self, parameter: torch.Tensor) -> None:
-        if parameter.grad is not None:  # else it was reduced and let go already
-            self._recorder.label([parameter.grad], "gradients")
+        assert parameter.grad is not None
+        self._recorder.label([parameter.grad], "gradients")
 
 
 def tensors_in(tree: object) -> list[torch.Tensor]:

@@ -21,6 +21,8 @@ from tunesmith.memory.meter import Meter
 from tunesmith.memory.recorder import Recorder
 from tunesmith.memory.scratch import Scratch
 from tunesmith.memory.step.deepspeed import assumptions as zero_assumptions
+from tunesmith.memory.step.deepspeed import whole_numel
+from tunesmith.memory.step.sharding.assumptions import sharing_assumptions
 from tunesmith.recipe import Recipe
 
 LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "bitsandbytes")
@@ -75,7 +77,7 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
     return Traced(
         timeline=recorder.timeline(),
         parameters=parameters,
-        trainable_parameters=sum(p.numel() for p in named.parameters() if p.requires_grad),
+        trainable_parameters=sum(whole_numel(p) for p in named.parameters() if p.requires_grad),
         assumptions=tuple(_assumptions(architecture, functions.attention.kernels, recipe, gpu)),
         versions={name: metadata.version(name) for name in LIBRARIES},
         host=tuple(moment.host),
@@ -124,4 +126,4 @@ def _assumptions(architecture: Architecture, kernels: set[str], recipe: Recipe, 
         said.append("Tokens are routed to experts evenly.")
     if recipe.optim.startswith("paged_"):
         said.append("Paged optimizer states lie in managed memory, which PyTorch's counters do not see.")
-    return said + zero_assumptions(recipe)
+    return said + sharing_assumptions(recipe) + zero_assumptions(recipe)

@@ -34,6 +34,8 @@ class Run:
     """The optimizer, whose states are born in the first step."""
     moment: str = ""
     """The name of what has just ended, e.g. ``step1.backward``."""
+    labels_gradients: bool = False
+    """Whether the run itself says which storages are gradients, for it moves them as they are born."""
     host: list[HostBlock] = field(default_factory=list)
     """What this card's process keeps in the memory of the host so far."""
 
@@ -64,7 +66,7 @@ def run(
     cards = distribution_of(recipe)(recipe, device)
     cards.label = label or cards.label
     recipe = cards.recipe
-    state = Run(model=model, host=cards.host)
+    state = Run(model=model, host=cards.host, labels_gradients=cards.labels_gradients)
 
     def at(moment: str) -> Run:
         state.moment = moment

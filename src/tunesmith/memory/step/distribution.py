@@ -24,6 +24,8 @@ class Distribution:
     """Whether the whole model lies on the card before it is sharded; else ``shard`` puts it there."""
     autocasts: ClassVar[bool] = True
     """Whether mixed precision is autocast's; else the weights are cast as they are gathered."""
+    labels_gradients: ClassVar[bool] = False
+    """Whether it tells ``label`` of gradients itself."""
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         self.recipe, self.device = recipe, device

@@ -36,6 +36,7 @@ class Zero(Distribution):
 
     loads_on_card = False
     autocasts = False
+    labels_gradients = True
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         super().__init__(engine_recipe(recipe), device)

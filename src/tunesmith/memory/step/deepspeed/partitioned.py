@@ -106,7 +106,7 @@ class PartitionedOptimizer:
                 shard.share = None
         total = sum(shard.share_numel for _, part in split for shard in part)
         buffer = torch.empty(total, dtype=self.settings.dtype, device=self.device)
-        self.label([buffer], "weights")
+        self.label([buffer], self.settings.learning)
         groups, start = [], 0
         for number, part in split:
             numel = sum(shard.share_numel for shard in part)

@@ -106,7 +106,7 @@ class ReplicatedOptimizer:
             for param in params:
                 param.data = torch.empty(1, dtype=param.dtype, device=self.device)
             flat = torch.empty(total + rest, dtype=self.settings.dtype, device=self.device)
-        self.label([flat], "weights")
+        self.label([flat], self.settings.learning)
         starts, start = {}, 0
         for param, shape in zip(params, shapes, strict=True):
             starts[param] = start

@@ -59,6 +59,8 @@ class Settings:
     resident_threshold: int
     """Frozen parameters with no more elements than this stay on the card when parameters are offloaded."""
 
+    learning: str
+    """What weights that learn are: ``adapter weights`` or ``weights``."""
     card_bytes: int | None
     """Memory of the card, where one is named: groups are flattened on the host if it is too small."""
 
@@ -97,6 +99,7 @@ def settings_of(recipe: Recipe, model: nn.Module) -> Settings:
         accumulation=recipe.gradient_accumulation_steps,
         offload_optimizer=recipe.offload.optimizer,
         offload_parameters=recipe.offload.parameters,
+        learning="adapter weights" if recipe.adapter is not None else "weights",
         card_bytes=hardware.gpu(recipe.hardware.gpu).memory_bytes if recipe.hardware.gpu else None,
         resident_threshold=either(said.stage3_param_persistence_threshold, INITIAL_THRESHOLD),
     )
