@@ -37,6 +37,8 @@ def said_by(file: str, function: str) -> Iterator[str]:
 SENTENCES = [
     *said_by("trace.py", "_assumptions"),
     *said_by("estimate.py", "_fit"),
+    *said_by("estimate.py", "_nccl_notes"),
+    *said_by("step/sharding/assumptions.py", "sharing_assumptions"),
     *said_by("ledger/scaling.py", "scaled_trace"),
     *said_by("step/deepspeed/assumptions.py", "assumptions"),
 ]

@@ -56,6 +56,21 @@ _NOISE: Final = re.compile(
 )
 
 
+NCCL_CONNECTION_BYTES: Final = 10 * MIB
+"""Buffers of one connection: 4 MiB for Simple, 4.7 for LL128 and 0.5 for LL, in steps of 2 MiB.
+
+10,485,760 bytes a connection were seen on 8 H100: https://github.com/NVIDIA/nccl/issues/1685.
+"""
+NCCL_CONNECTIONS: Final = 2
+"""Connections of a channel: a ring and a tree (src/graph/connect.cc of https://github.com/NVIDIA/nccl)."""
+NCCL_CHANNELS: Final = (2, 24)
+"""Channels of a communicator over PCIe and over NVLink, as NCCL_DEBUG=INFO prints for 8 cards.
+
+With 24 the issue above is met: 1.06 GB outside PyTorch on an H100 before the first all-to-all, of which half
+is the CUDA context.
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Gpu:
     """One graphics card. Figures are per card, in bytes and in operations a second."""
@@ -98,6 +113,13 @@ class Gpu:
     """True where answers of PyTorch's CUDA allocator do not apply: AMD and Apple."""
     aliases: tuple[str, ...] = ()
     """Other names that ``gpu`` accepts."""
+
+    def nccl_bytes(self, cards: int) -> int:
+        """Return an estimate of what NCCL takes outside the caching allocator among *cards*."""
+        if cards == 1 or self.compute_capability is None:
+            return 0
+        channels = NCCL_CHANNELS[bool(self.nvlink_bytes_per_second)]
+        return channels * NCCL_CONNECTIONS * NCCL_CONNECTION_BYTES
 
     def cublas_workspace_bytes(self, torch_version: str) -> int:
         """Return the size of one cuBLAS workspace on this card; 0 where cuBLAS does not run."""

@@ -24,7 +24,7 @@ class Peak:
     reserved_bytes: int
     """Segments of the caching allocator: torch.cuda.max_memory_reserved(), had the card room for all."""
     process_bytes: int
-    """Reserved and the CUDA context: what nvidia-smi shows."""
+    """Reserved, the CUDA context and, of many cards, NCCL's buffers: what nvidia-smi shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,17 +157,18 @@ def estimate_from(traced: Traced, *, model: str, recipe: Recipe, gpu: Gpu | None
     """
     settings = AllocatorSettings.parse(recipe.hardware.alloc_conf or "")
     free = replay(traced.timeline, settings=settings)
-    context_bytes = (gpu.context_bytes or 0) if gpu is not None else 0
+    outside_bytes = _outside_bytes(gpu, recipe)
     peak = Peak(
         allocated_bytes=free.allocated_bytes,
         reserved_bytes=free.reserved_bytes,
-        process_bytes=free.reserved_bytes + context_bytes,
+        process_bytes=free.reserved_bytes + outside_bytes,
     )
     fits: bool | None = None
     margin_bytes: int | None = None
     notes: tuple[str, ...] = ()
     if gpu is not None:
-        fits, margin_bytes, notes = _fit(traced.timeline, peak, gpu, settings)
+        fits, margin_bytes, notes = _fit(traced.timeline, peak, gpu.memory_bytes, outside_bytes, settings)
+        notes += _nccl_notes(gpu, recipe)
     return Estimate(
         model=model,
         recipe=recipe,
@@ -189,21 +190,36 @@ def estimate_from(traced: Traced, *, model: str, recipe: Recipe, gpu: Gpu | None
     )
 
 
+def _outside_bytes(gpu: Gpu | None, recipe: Recipe) -> int:
+    """Return what the process takes outside the allocator: the CUDA context and NCCL's buffers."""
+    if gpu is None:
+        return 0
+    return (gpu.context_bytes or 0) + gpu.nccl_bytes(recipe.hardware.world_size)
+
+
+def _nccl_notes(gpu: Gpu, recipe: Recipe) -> tuple[str, ...]:
+    """Return what was taken for granted of NCCL, where there is any."""
+    count = gpu.nccl_bytes(recipe.hardware.world_size)
+    if not count:
+        return ()
+    return (f"NCCL's buffers are taken to be {count >> 20} MiB a card, an estimate; the process holds them.",)
+
+
 def _fit(
-    timeline: Timeline, peak: Peak, gpu: Gpu, settings: AllocatorSettings
+    timeline: Timeline, peak: Peak, memory_bytes: int, outside_bytes: int, settings: AllocatorSettings
 ) -> tuple[bool, int, tuple[str, ...]]:
     """Return whether the run ends on the card, the margin, and what had to happen for it.
 
     A run whose reserved memory would not fit may still end: when cudaMalloc fails, the allocator gives
     cached segments back and tries again.
     """
-    margin = gpu.memory_bytes - peak.process_bytes
+    margin = memory_bytes - peak.process_bytes
     if margin >= 0:
         return True, margin, ()
-    limited = replay(timeline, total_bytes=gpu.memory_bytes - (gpu.context_bytes or 0), settings=settings)
+    limited = replay(timeline, total_bytes=memory_bytes - outside_bytes, settings=settings)
     if limited.out_of_memory is not None:
         return False, margin, ()
-    left = gpu.memory_bytes - (gpu.context_bytes or 0) - limited.reserved_bytes
+    left = memory_bytes - outside_bytes - limited.reserved_bytes
     note = (
         f"It fits only because the allocator gives cached memory back {limited.retries} times, "
         "which costs time."

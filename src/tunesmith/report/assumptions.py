@@ -77,6 +77,46 @@ _CHINESE: Final = tuple(
             r"NVMe is reached through DeepSpeed's default numbers and sizes of buffers\.",
             r"NVMe 经由 DeepSpeed 默认数量和大小的缓冲区读写。",
         ),
+        (
+            r"The figures are those of rank 0 of (\d+); the last rank may hold a little less\.",
+            r"数字属于 \1 个进程中的 0 号；最后一个进程可能略少。",
+        ),
+        (
+            r"Many cards without a sharding run DistributedDataParallel, as torchrun starts them\.",
+            r"多卡而不分片时运行 DistributedDataParallel，与 torchrun 启动的一样。",
+        ),
+        (
+            r"FSDP2 shards layers, embedding and head apart, as accelerate's fsdp2_prepare_model does\.",
+            r"FSDP2 按 accelerate 的 fsdp2_prepare_model，分别对各层、词嵌入和输出头分片。",
+        ),
+        (
+            r"Weights reach the card one parameter at a time \(fsdp_cpu_ram_efficient_loading: true\); "
+            r"rank 0 of each node reads the checkpoint into the memory of the host first, "
+            r"which is not counted\.",
+            r"权重逐个参数上卡（fsdp_cpu_ram_efficient_loading: true）；"
+            r"每个节点的 0 号进程先把检查点读入主机内存，这部分未计入。",
+        ),
+        (
+            r"accelerate keeps what learns in float32 under mixed precision, whatever was loaded\.",
+            r"混合精度下，accelerate 把参与学习的参数保持为 float32，不论以何种类型加载。",
+        ),
+        (
+            r"accelerate leaves weights that bitsandbytes stores as integers out of FSDP2: "
+            r"every card holds all of them\.",
+            r"accelerate 不让 FSDP2 分片 bitsandbytes 以整数存储的权重：每张卡都持有全部。",
+        ),
+        (
+            r"While gradients accumulate, every card holds them whole: Accelerator\.no_sync\(\)\.",
+            r"梯度累积期间，每张卡都持有完整的梯度：Accelerator.no_sync()。",
+        ),
+        (
+            r"Offloaded shards and gradients lie in pinned memory of the host\.",
+            r"卸载的分片和梯度位于主机的锁页内存中。",
+        ),
+        (
+            r"NCCL's buffers are taken to be (\d+) MiB a card, an estimate; the process holds them\.",
+            r"NCCL 的缓冲区按每卡 \1 MiB 估计，由进程占用。",
+        ),
         (r"All (\d+) layers follow from traces of (.+)\.", r"全部 \1 层由 \2 层的追踪展开而来。"),
         (
             r"adapter: method (\S+) needs one and none was given, so LoRA with its defaults",

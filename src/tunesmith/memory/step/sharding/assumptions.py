@@ -1,0 +1,36 @@
+"""What an answer about a run on many cards takes for granted."""
+
+from __future__ import annotations
+
+from tunesmith.recipe import Recipe
+from tunesmith.recipe.names import FSDP, ZERO
+
+
+def sharing_assumptions(recipe: Recipe) -> list[str]:
+    """Return the sentences that hold for *recipe*; none for one card by itself."""
+    cards = recipe.hardware.world_size
+    if recipe.sharding in ZERO or (cards == 1 and recipe.sharding not in FSDP):
+        return []
+    said = [f"The figures are those of rank 0 of {cards}; the last rank may hold a little less."]
+    if recipe.sharding == "none":
+        said.append("Many cards without a sharding run DistributedDataParallel, as torchrun starts them.")
+    if recipe.sharding not in FSDP:
+        return said
+    said.append("FSDP2 shards layers, embedding and head apart, as accelerate's fsdp2_prepare_model does.")
+    if recipe.quantization is None:
+        said.append(
+            "Weights reach the card one parameter at a time (fsdp_cpu_ram_efficient_loading: true); rank 0 "
+            "of each node reads the checkpoint into the memory of the host first, which is not counted."
+        )
+        if recipe.precision.autocast is not None:
+            said.append("accelerate keeps what learns in float32 under mixed precision, whatever was loaded.")
+    else:
+        said.append(
+            "accelerate leaves weights that bitsandbytes stores as integers out of FSDP2: every card holds "
+            "all of them."
+        )
+    if recipe.gradient_accumulation_steps > 1:
+        said.append("While gradients accumulate, every card holds them whole: Accelerator.no_sync().")
+    if recipe.offload.parameters == "cpu":
+        said.append("Offloaded shards and gradients lie in pinned memory of the host.")
+    return said
