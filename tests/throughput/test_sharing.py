@@ -89,7 +89,7 @@ def test_zero_gathers_what_was_updated() -> None:
     """ZeRO-1 and 2 reduce gradients and gather the new weights; ZeRO-3 gathers as full sharding does."""
     for sharding in ("zero1", "zero2"):
         found = shared(sharding)
-        assert sent(found, "reduce_scatter") == {"backward": 700}
+        assert sent(found, "all_reduce") == {"backward": 1400}
         assert sent(found, "all_gather") == {"step": 700}
     assert sent(shared("zero3"), "all_gather") == {"forward": 7000, "backward": 7000}
 
@@ -115,6 +115,20 @@ def test_a_trace_that_counted_its_collectives_is_left_alone() -> None:
     seen = {"step2.forward": [work("all_gather", moved_bytes=5)]}
     chosen = recipe(sharding="fsdp", hardware={"gpus": 8})
     assert shared_work(seen, Cluster(gpu=gpu("A100"), gpus=8), chosen, **SIZES) is seen
+
+
+def test_a_trace_that_counted_no_copies_gets_them() -> None:
+    """What goes to the host is added to a sharded trace too, whose shards are shared out already."""
+    seen = {
+        "step2.backward": [work("reduce_scatter", moved_bytes=5)],
+        "step2.step": [work("all_gather", moved_bytes=7)],
+    }
+    chosen = recipe(sharding="zero2", hardware={"gpus": 8}, offload={"optimizer": "cpu"})
+    found = shared_work(seen, Cluster(gpu=gpu("A100"), gpus=8), chosen, **SIZES)
+    assert sent(found, "reduce_scatter") == {"backward": 5}
+    assert sent(found, "all_gather") == {"step": 7}
+    assert sent(found, "host_copy") == {"backward": 100, "step": 100}
+    assert sent(found, "host_optimizer") == {"step": 1500}
 
 
 @given(st.sampled_from(names.SHARDINGS), st.integers(2, 8), st.integers(1, 4))

@@ -277,7 +277,8 @@ def count_product(result: torch.Tensor, left: torch.Tensor, right: torch.Tensor)
 def _bytes(tree: Any) -> int:
     """Return the bytes of the tensors in *tree*."""
     if isinstance(tree, torch.Tensor):
-        return tree.numel() * tree.element_size()
+        count: int = tree.numel() * tree.element_size()
+        return count
     if isinstance(tree, (list, tuple)):
         return sum(map(_bytes, tree))
     return 0
@@ -286,7 +287,7 @@ def _bytes(tree: Any) -> int:
 def _device(tree: Any) -> str:
     """Return the device of the first tensor in *tree*."""
     if isinstance(tree, torch.Tensor):
-        return tree.device.type
+        return str(tree.device.type)
     if isinstance(tree, (list, tuple)):
         for each in tree:
             found = _device(each)

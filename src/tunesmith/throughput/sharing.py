@@ -1,9 +1,9 @@
 """The work of one card when cards share a model, from the work of one card alone.
 
-A trace of a sharded run has its collectives in it already and is returned as it is. For a search, which
-traces one card only, they follow from the bytes of weights and gradients: Rajbhandari et al., ZeRO: Memory
-Optimizations Toward Training Trillion Parameter Models, https://arxiv.org/abs/1910.02054, section 7; Zhao
-et al., PyTorch FSDP, https://arxiv.org/abs/2304.11277, section 3.
+A trace of a sharded run has its collectives in it already, and only what goes to the host is added. For a
+search, which traces one card only, they follow from the bytes of weights and gradients: Rajbhandari et al.,
+ZeRO: Memory Optimizations Toward Training Trillion Parameter Models, https://arxiv.org/abs/1910.02054,
+section 7; Zhao et al., PyTorch FSDP, https://arxiv.org/abs/2304.11277, section 3.
 """
 
 from __future__ import annotations
@@ -37,22 +37,25 @@ def shared_work(
     *weight_bytes* are those of all weights as they are computed with, *trainable_bytes* those of what
     learns, as its gradients are sent.
     """
-    alone = cluster.cards == 1 and recipe.offload.optimizer == recipe.offload.parameters == "none"
-    if alone or any(each.kind in COLLECTIVES for works in work.values() for each in works):
+    kinds = {each.kind for works in work.values() for each in works}
+    offloads = not recipe.offload.optimizer == recipe.offload.parameters == "none"
+    sends = cluster.cards > 1 and kinds.isdisjoint(COLLECTIVES)
+    copies = offloads and "host_optimizer" not in kinds
+    if not sends and not copies:
         return work
     shards = _shards(cluster, recipe)
     shared = {name: list(works) for name, works in work.items()}
     for name in shared:
         last = name.rpartition(".")[2]
         if last == "step":
-            shared[name] = [_divided(each, recipe, shards) for each in shared[name]]
+            shared[name] = [_divided(each, recipe, shards if sends else 1) for each in shared[name]]
+        added = list(_sent(last, cluster, recipe, weight_bytes, trainable_bytes)) if sends else []
+        if copies:
+            added += _copied(last, recipe, weight_bytes // shards, trainable_bytes // shards)
+            added += _host_step(last, recipe, trainable_parameters // shards)
         shared[name] += [
             Work(kind=kind, dtype="bf16", flops=0, moved_bytes=int(count), kernels=0)
-            for kind, count in (
-                *_sent(last, cluster, recipe, weight_bytes, trainable_bytes),
-                *_copied(last, recipe, weight_bytes // shards, trainable_bytes // shards),
-                *_host_step(last, recipe, trainable_parameters // shards),
-            )
+            for kind, count in added
             if count
         ]
     return shared
@@ -85,9 +88,11 @@ def _sent(
         again = [] if sharding == "fsdp_grad_op" else [gathered]
         reduced_all = [("reduce_scatter", ring * trainable_bytes)]
         return {"forward": [gathered], "backward": [*again, *reduced_all]}.get(phase, [])
+    # ZeRO-1 and 2 reduce buckets on every card, and 1 at the last micro-batch only: average_tensor() in
+    # deepspeedai/DeepSpeed@v0.19.8:deepspeed/runtime/zero/stage_1_and_2.py.
     times = 1 / every if sharding == "zero1" else 1
     sent = {
-        "backward": [("reduce_scatter", times * ring * trainable_bytes)],
+        "backward": [("all_reduce", times * 2 * ring * trainable_bytes)],
         "step": [("all_gather", ring * trainable_bytes)],
     }
     return sent.get(phase, [])
@@ -111,6 +116,8 @@ def _host_step(phase: str, recipe: Recipe, trainable_parameters: int) -> list[tu
 
 def _divided(each: Work, recipe: Recipe, shards: int) -> Work:
     """Return one card's part of the optimizer's work; none of it where it runs on the host."""
+    if each.kind in COLLECTIVES:
+        return each
     part = 0 if recipe.offload.optimizer != "none" else 1
     return Work(
         kind=each.kind,
