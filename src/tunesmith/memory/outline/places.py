@@ -133,8 +133,7 @@ def mixed(checked: Place, unchecked: Place, *, layers: int, every_n_layers: int)
     for line in checked.lines:
         if line.family in ("pass", "accumulated", "sharded") and line.phase.startswith("step"):
             through = (line.gradients if line.family == "pass" else line.done) / max(1, checked.gradients)
-            at_work = line.layer is not None or "*" in line.module
-            extra = int(more * max(0, kept * (1 - through) - at_work))
+            extra = int(more * max(0, kept * (1 - through)))
             parts = {**line.parts, "activations": line.parts.get("activations", 0) + extra}
             lines.append(replace(line, rest=line.rest + extra, parts=parts))
         else:

@@ -28,6 +28,8 @@ _MASK: Final = (1 << _LANE) - 1
 _FAR: Final = 9_000  # tokens of more than two chunks
 _CHUNK: Final = 4096  # TOKEN_CHUNK_SIZE of trl/kernels/chunked_logprob.py at v1.16.0
 _SHORT: Final = 520
+_FEW: Final = 1_100  # tokens; fewer need no scratch memory for some sums
+_MANY: Final = 1_800
 _POINTS: Final = 3
 _LEAST: Final = 8
 
@@ -112,19 +114,21 @@ def _any(length: int, r: int) -> _Choice:
     more = [(max(5, _CHUNK * 3 // 2 // each + 1), each) for each in (length // 8 * 8 + 104, length)]
     less = dict.fromkeys((min(_SHORT, length // 16 * 8 + 8), min(1032, length), length // 2, length))
     return (
-        Where(2, length, r),
+        Where(max(2, -(-_MANY // length)), length, r),
         [Where(batch, each, r) for batch, each in (*more, (3, 2 * length))],
-        [Where(3, each, 3 * r) for each in less if each >= _LEAST],
+        [Where(max(3, _FEW // each + 1), each, 3 * r) for each in less if each >= _LEAST],
     )
 
 
 def _one_chunk(length: int, r: int) -> _Choice:
     """Return three points within one chunk of the loss, for a loss that runs other operations beyond it."""
     length = min(length, _CHUNK // 4)
+    own = max(2, -(-_MANY // length))
+    less = [each for each in (length // 16 * 8 + 8, length // 2, length) if each >= _LEAST]
     return (
-        Where(2, length, r),
-        [Where(3, length + 104, r), Where(3, length, r), Where(4, length, r)],
-        [Where(3, each, 3 * r) for each in (length // 16 * 8 + 8, length // 2, length) if each >= _LEAST],
+        Where(own, length, r),
+        [Where(own + 1, length + 104, r), Where(own + 1, length, r), Where(own + 2, length, r)],
+        [Where(max(3, _FEW // each + 1), each, 3 * r) for each in less],
     )
 
 
