@@ -112,6 +112,7 @@ def _parsers(lang: str) -> tuple[_Parser, Mapping[str, _Parser]]:
             allow_abbrev=False,
         )
     estimate, plan = commands.choices["estimate"], commands.choices["plan"]
+    _add_sources(estimate, zh)
     _add_own(estimate, zh)
     _add_keys(estimate, zh)
     add_plan_options(plan, zh)
@@ -123,8 +124,8 @@ def _wide(prog: str) -> RawDescriptionHelpFormatter:
     return RawDescriptionHelpFormatter(prog, max_help_position=36, width=width)
 
 
-def _add_own(parser: ArgumentParser, zh: bool) -> None:
-    """Add what is asked of the answer."""
+def _add_sources(parser: ArgumentParser, zh: bool) -> None:
+    """Add what names the run: a model, a recipe, another trainer's file."""
 
     def add(name: str, en: str, chinese: str, **options: Any) -> None:
         parser.add_argument(name, help=chinese if zh else en, **options)
@@ -155,6 +156,14 @@ def _add_own(parser: ArgumentParser, zh: bool) -> None:
         "该文件属于哪个训练器（当键名不足以判断时）",
         metavar="NAME",
     )
+
+
+def _add_own(parser: ArgumentParser, zh: bool) -> None:
+    """Add what is asked of the answer."""
+
+    def add(name: str, en: str, chinese: str, **options: Any) -> None:
+        parser.add_argument(name, help=chinese if zh else en, **options)
+
     add("--json", "print one JSON object and nothing else", "只输出一个 JSON 对象", action="store_true")
     add(
         "--explain", "derive every part in words and numbers", "用文字和数字推导每个部分", action="store_true"
