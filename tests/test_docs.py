@@ -28,6 +28,8 @@ OWN_FLAGS = {
     "--engine",
     "--explain",
     "--folklore",
+    "--from",
+    "--from-trainer",
     "--help",
     "--json",
     "--lang",
