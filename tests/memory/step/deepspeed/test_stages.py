@@ -99,9 +99,10 @@ def test_offload_moves_states_from_the_card_to_the_host(stage: str, under: Trace
 def test_offloaded_parameters_leave_the_card(under: Trace) -> None:
     """Under stage 3 with both offloads nothing of the shares is left on the card between steps."""
     offload = {"optimizer": "cpu", "parameters": "cpu"}
-    answer = under("zero3", 2, offload=offload, deepspeed=BARE | {"pin_memory": True})
+    answer = under("zero3", 2, offload=offload)
     assert held(answer, "step2.end", *STATES) == 0
-    assert all(block.bytes.bit_count() == 1 for block in answer.host if block.pinned)
+    weights = sum(block.bytes for block in answer.host if block.what == "weights")
+    assert weights >= answer.parameters  # two bytes each over two cards
 
 
 def test_nvme_takes_what_the_host_does_not_keep(under: Trace) -> None:

@@ -72,7 +72,7 @@ class Watched:
 
         def mark(tensor: torch.Tensor) -> torch.Tensor:
             unit.pending_backward += 1
-            return _Begin.apply(tensor, begun)  # type: ignore[no-any-return, no-untyped-call]
+            return _passed(tensor, begun)
 
         return lambda module, inputs, output: _on_tensors(mark, output)
 
@@ -85,7 +85,7 @@ class Watched:
 
         def mark(tensor: torch.Tensor) -> torch.Tensor:
             unit.gradients_left += tensor.requires_grad
-            return _Begin.apply(tensor, ended)  # type: ignore[no-any-return, no-untyped-call]
+            return _passed(tensor, ended)
 
         def before_forward(module: nn.Module, inputs: Any) -> Any:
             unit.gradients_left = 0
@@ -108,7 +108,7 @@ class _Reached(dict[str, Any]):
         return param
 
 
-class _Begin(torch.autograd.Function):
+class _Begin(torch.autograd.Function):  # type: ignore[misc]
     """Passes a tensor on, and calls back when its gradient comes: PreBackwardFunctionForModule."""
 
     @staticmethod
@@ -125,7 +125,13 @@ class _Begin(torch.autograd.Function):
         return gradients[0], None
 
 
-class _Linear(torch.autograd.Function):
+def _passed(tensor: torch.Tensor, callback: Callable[[], None]) -> torch.Tensor:
+    """Return *tensor*, whose gradient will call back."""
+    passed: torch.Tensor = _Begin.apply(tensor, callback)
+    return passed
+
+
+class _Linear(torch.autograd.Function):  # type: ignore[misc]
     """LinearFunctionForZeroStage3."""
 
     @staticmethod
@@ -158,7 +164,8 @@ def own_linear() -> Iterator[None]:
     original = functional.linear
 
     def linear(input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-        return _Linear.apply(input, weight, bias)  # type: ignore[no-any-return, no-untyped-call]
+        product: torch.Tensor = _Linear.apply(input, weight, bias)
+        return product
 
     functional.linear = linear
     try:

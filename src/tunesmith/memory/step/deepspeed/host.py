@@ -6,6 +6,7 @@ deepspeed/runtime/swap_tensor/.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import torch
@@ -40,9 +41,7 @@ class Host:
     def hold(self, what: str, count: int, *, place: str = "cpu", pinned: bool | None = None) -> None:
         """Hold *count* bytes; pinned ones as PyTorch's allocator of pinned memory rounds them."""
         locked = (self._settings.pinned if pinned is None else pinned) and place == "cpu"
-        size = pinned_bytes(count) if locked else count
-        if size:
-            self._blocks.append(HostBlock(what=what, bytes=size, pinned=locked, place=place))
+        self._add(what, pinned_bytes(count) if locked else count, locked, place)
 
     def hold_optimizer(self, share: int) -> None:
         """Hold one share's float32 weights, gradient and optimizer states: the states are never pinned."""
@@ -76,7 +75,16 @@ class Host:
 
     def _locked(self, count: int) -> None:
         """Hold memory that DeepSpeed locks itself (new_cpu_locked_tensor), which nothing rounds."""
-        self._blocks.append(HostBlock(what="communication buffers", bytes=count, pinned=True))
+        self._add("communication buffers", count, True, "cpu")
+
+    def _add(self, what: str, count: int, pinned: bool, place: str) -> None:
+        """Add to the block of the same kind, or begin one."""
+        for position, block in enumerate(self._blocks):
+            if (block.what, block.pinned, block.place) == (what, pinned, place):
+                self._blocks[position] = replace(block, bytes=block.bytes + count)
+                return
+        if count:
+            self._blocks.append(HostBlock(what=what, bytes=count, pinned=pinned, place=place))
 
 
 def pinned_bytes(count: int) -> int:

@@ -123,7 +123,7 @@ class ReplicatedOptimizer:
         if self.settings.card_bytes is None:
             return True
         masters = [group["params"][0] for group in self.optimizer.param_groups if len(group["params"]) == 1]
-        held = {
+        held: dict[int, int] = {
             tensor.untyped_storage()._cdata: tensor.untyped_storage().nbytes()
             for tensor in (*self.model.parameters(), *self.model.buffers(), *masters)
         }

@@ -108,7 +108,7 @@ def settings_of(recipe: Recipe, model: nn.Module) -> Settings:
 def _hidden_size(model: nn.Module) -> int:
     """Return the hidden size that transformers would take, of the text model where it is stated there."""
     config: Any = getattr(model, "config", None)
-    for scope in (config, getattr(config, "text_config", None)):
+    for scope in (config, getattr(config, "text_config", config)):
         if getattr(scope, "hidden_size", None):
             return int(scope.hidden_size)
         if getattr(scope, "hidden_sizes", None):

@@ -31,7 +31,8 @@ class Shard:
 
     def __init__(self, param: nn.Parameter, number: int, world_size: int) -> None:
         self.param, self.number = param, number
-        self.shape, self.numel = param.shape, param.numel()
+        self.shape = param.shape
+        self.numel: int = param.numel()
         self.share_numel = math.ceil(self.numel / world_size)
         self.share: torch.Tensor | None = None
         """The share on the card; none where it rests on the host."""
@@ -51,7 +52,8 @@ def shard_of(param: torch.Tensor) -> Shard | None:
 def whole_numel(param: torch.Tensor) -> int:
     """Return the elements of a parameter, which stage 3 leaves empty while nobody uses it."""
     shard = shard_of(param)
-    return param.numel() if shard is None else shard.numel
+    whole: int = param.numel() if shard is None else shard.numel
+    return whole
 
 
 class Handle:
