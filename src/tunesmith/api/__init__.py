@@ -1,0 +1,44 @@
+"""Tunesmith from Python: one function for each thing it does; heavy stages are imported when first needed.
+
+estimating.py  what a recipe needs    planning.py  lengths of data, the best recipes and cards
+recipes.py     recipes in and out     showing.py   answers on a terminal
+writing.py     answers in files
+"""
+
+from __future__ import annotations
+
+from tunesmith.api.estimating import estimate, ledger, suggest
+from tunesmith.api.planning import GOALS, lengths, plan
+from tunesmith.api.recipes import TRAINERS, export_recipe, import_recipe, make_recipe
+from tunesmith.api.showing import show, show_export, show_import, show_plans, show_suggestions
+from tunesmith.api.writing import check_folder, check_output, export_plan, write, write_plans
+from tunesmith.recipe import Flag, Recipe, flags
+from tunesmith.report.words import LANGUAGES, inert
+
+__all__ = [
+    "GOALS",
+    "LANGUAGES",
+    "TRAINERS",
+    "Flag",
+    "Recipe",
+    "check_folder",
+    "check_output",
+    "estimate",
+    "export_plan",
+    "export_recipe",
+    "flags",
+    "import_recipe",
+    "inert",
+    "ledger",
+    "lengths",
+    "make_recipe",
+    "plan",
+    "show",
+    "show_export",
+    "show_import",
+    "show_plans",
+    "show_suggestions",
+    "suggest",
+    "write",
+    "write_plans",
+]

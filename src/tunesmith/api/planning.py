@@ -1,0 +1,124 @@
+"""What to run: lengths of the data, and the best recipes or cards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tunesmith.api.estimating import REFERENCE_GPU, estimate, run_step
+from tunesmith.architecture import load_architecture
+from tunesmith.errors import UnsupportedError
+from tunesmith.hardware import Cluster
+from tunesmith.hardware import gpu as find_gpu
+from tunesmith.recipe import Recipe
+
+if TYPE_CHECKING:
+    from tunesmith.data.lengths import Lengths
+    from tunesmith.data.measuring import Progress
+    from tunesmith.memory.estimate import Estimate
+    from tunesmith.memory.outline import Outline
+    from tunesmith.search import Plans
+
+
+GOALS: Final = ("fastest", "cheapest", "quality")
+"""What the best plan can be best at."""
+
+
+def plan(  # noqa: PLR0913 -- each is one option of the command, by name
+    model: str,
+    *,
+    gpu: str | None = None,
+    gpus: int = 1,
+    nodes: int = 1,
+    method: str | None = None,
+    data: str | Path | None = None,
+    goal: str = "fastest",
+    budget_usd: float | None = None,
+    sequence_length: int | None = None,
+    global_batch: int | None = None,
+    prices: str | Path | None = None,
+    top: int = 5,
+    progress: Callable[[str, str], None] | None = None,
+) -> Plans:
+    """Return the best recipes for *model* on *gpus* cards in each of *nodes*, each confirmed by a trace.
+
+    Without *gpu* cards and clusters are ranked, and the plans are those of the first. *data* gives the
+    lengths, by the model's own tokenizer; *budget_usd* is for one pass over it. *prices* is a file in place
+    of the dated table. *progress* is told what is being done, in English and Chinese.
+
+    Raises what ``estimate`` and ``lengths`` raise for what the user can mend.
+    """
+    from tunesmith.hardware.prices import prices as read_prices
+    from tunesmith.search import Engine, Wish, search, with_lengths
+    from tunesmith.search.wish import USUAL_LENGTH
+
+    architecture = load_architecture(model)
+    cluster = None if gpu is None else Cluster(gpu=find_gpu(gpu), gpus=gpus, nodes=nodes)
+    wish = Wish(
+        model=model,
+        architecture=architecture,
+        cluster=cluster,
+        method=method,
+        goal=goal,
+        sequence_length=sequence_length
+        or min(USUAL_LENGTH, architecture.max_position_embeddings or USUAL_LENGTH),
+        global_batch=global_batch,
+        budget_usd=budget_usd,
+    )
+    tell = progress or (lambda _en, _zh: None)
+    if data is not None:
+        tell("Measuring the data", "正在统计数据长度")
+        wish = with_lengths(wish, lengths(data, model), sequence_length=sequence_length)
+    engine = Engine(
+        outline=_outline, estimate=_confirmed, prices=read_prices(prices), card=find_gpu, tell=tell
+    )
+    return search(wish, engine, top=top)
+
+
+def _confirmed(recipe: Recipe) -> Estimate:
+    """Return what *recipe* needs, from a few layers where its layers repeat, else from all."""
+    try:
+        return estimate(recipe, engine="ledger", timeline=False)
+    except UnsupportedError:
+        return estimate(recipe, timeline=False)
+
+
+def _outline(recipe: Recipe, optims: Sequence[str]) -> Outline:
+    """Return the outline of *recipe*'s class, from disk where it was made before."""
+    from tunesmith.memory.outline import outline
+
+    card = find_gpu(recipe.hardware.gpu or REFERENCE_GPU)
+    return outline(load_architecture(recipe.model), recipe, card, trace=run_step, optims=optims)
+
+
+def lengths(
+    path: str | Path,
+    tokenizer: str | Path,
+    *,
+    sequence_length: int = 2048,
+    template: str | Path | None = None,
+    sample: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Lengths:
+    """Return how long the examples of the data file at *path* are for *tokenizer*, a folder or a Hub id.
+
+    Chats are rendered by *template* (``alpaca``, ``alpaca_zh``, ``chatml`` or the path of a .jinja file),
+    else by the tokenizer's own. With *sample* only so many examples are tokenized, drawn by *seed*.
+    *progress* is told how many rows are read, and which share of the file that is.
+
+    Raises DataError, which names file and row, for what the user can mend, and MissingExtraError without the
+    packages. PyTorch is not needed.
+    """
+    from tunesmith.data.measuring import measure
+
+    return measure(
+        path,
+        tokenizer,
+        sequence_length=sequence_length,
+        template=template,
+        sample=sample,
+        seed=seed,
+        progress=progress,
+    )
