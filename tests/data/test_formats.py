@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -143,8 +144,18 @@ def test_text_parts_are_joined() -> None:
         "tool_calls": [{"function": {"name": "f", "arguments": {}}}],
     }
     example = only(row(messages=[{"role": "user", "content": parts}, call]))
-    assert [turn["content"] for turn in example.messages] == ["ab", ""]
-    assert "tool_calls" in example.messages[1]
+    assert [turn.get("content") for turn in example.messages] == ["ab", None]
+    assert set(example.messages[1]) == {"role", "tool_calls"}
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_tools_are_a_list_or_its_json(written: bool) -> None:
+    """Keys that a table fills with nothing are left out; what is no list of schemas is refused."""
+    tools: Any = [{"type": "function", "function": {"name": "add", "strict": None}}]
+    example = only(row(messages=[USER, ANSWER], tools=json.dumps(tools) if written else tools))
+    assert example.tools == ({"type": "function", "function": {"name": "add"}},)
+    with pytest.raises(BadRowError, match="has tools = 5, expected a list of functions' schemas"):
+        only(row(messages=[USER, ANSWER], tools="5" if written else 5))
 
 
 GOOD = Format(name="messages", columns={"messages": "messages"})

@@ -178,6 +178,39 @@ def test_an_answer_that_is_not_shown_is_refused() -> None:
         chat("{% for m in messages %}{{ m.role }}{% endfor %}", CHATS["one"])
 
 
+CALL = {"type": "function", "id": "abc123456", "function": {"name": "add", "arguments": {"a": 1, "b": 2}}}
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "add",
+        "description": "Add.",
+        "parameters": {"type": "object", "properties": {"a": {"type": "integer", "description": "A term."}}},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["qwen3", "qwen2_5", "qwen3_6", "llama3_1", "glm4moe", "gptoss", "nemotron_3_nano"]
+)
+def test_calls_of_tools_are_learned(templates: Path, name: str) -> None:
+    """A turn of nothing but calls is learned to its end; what the tool answers is not."""
+    messages = [
+        user("Add 1 and 2."),
+        {"role": "assistant", "tool_calls": [CALL]},
+        {"role": "tool", "name": "add", "tool_call_id": "abc123456", "content": "three"},
+        assistant("It is 3."),
+        user("Thanks."),
+        assistant("Welcome."),
+    ]
+    made = renderer((templates / f"{name}.jinja").read_text(encoding="utf-8")).chat(
+        {"messages": messages, "tools": [TOOL], "learned": [m["role"] == "assistant" for m in messages]}
+    )
+    calls, answer, last = (made["text"][begin:end] for begin, end in made["spans"])
+    assert "add" in calls and "It is 3." in answer and "Welcome." in last
+    assert not any("three" in span or "Thanks" in span or "1 and 2" in span for span in (calls, answer, last))
+    assert calls.strip()[-1] in ">|"
+
+
 def test_a_chat_that_begins_with_its_answer_is_learned() -> None:
     """Nothing stands before it but its heading."""
     text, said = chat(BUILT_IN["chatml"], [assistant("Welcome!"), user("Hi"), assistant("Hello")])

@@ -238,5 +238,5 @@ def _batches(examples: Iterable[Example]) -> Iterator[list[Example]]:
 
 def weight(example: Example) -> int:
     """Return about how many characters *example* has, by which examples can be told short from long."""
-    said = sum(len(str(message["content"])) for message in example.messages)
+    said = sum(len(str(message.get("content", ""))) for message in example.messages)
     return len(example.prompt) + len(example.text) + said

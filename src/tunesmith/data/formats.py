@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from tunesmith.architecture.bounds import show
-from tunesmith.data.bounds import BadRowError
+from tunesmith.data.bounds import BadRowError, decode_row
 from tunesmith.data.reading import Row
 from tunesmith.errors import DataError
 
@@ -280,8 +280,10 @@ def _turns(value: object, name: str) -> tuple[list[Message], list[bool]]:
         role = given.get("role")
         if not isinstance(role, str) or not 0 < len(role) <= 64 or not role.isprintable():
             raise BadRowError(f"has {place}.role = {show(role)}, expected a word such as user")
-        turn = {key: given[key] for key in _MESSAGE if given.get(key) is not None}
-        turn["content"] = _content(given, place)
+        turn = {key: _without_none(given[key]) for key in _MESSAGE if given.get(key) is not None}
+        content = _content(given, place)
+        if content is not None:  # a turn of calls only has none, which templates tell from an empty text
+            turn["content"] = content
         turns.append(turn)
         learned.append(_learned(turn))
     return turns, learned
@@ -292,13 +294,11 @@ def _learned(turn: Message) -> bool:
     return turn["role"] == "assistant" and turn.pop("loss", True) is not False and turn.pop("weight", 1) != 0
 
 
-def _content(message: Mapping[str, object], place: str) -> str:
-    """Return the text of a message: a text, the texts of its parts, or none beside calls of tools."""
+def _content(message: Mapping[str, object], place: str) -> str | None:
+    """Return the text of a message: a text, the texts of its parts, or None beside calls of tools."""
     content = message.get("content")
-    if isinstance(content, str):
+    if isinstance(content, str) or (content is None and message.get("tool_calls")):
         return content
-    if content is None and message.get("tool_calls"):
-        return ""
     if isinstance(content, list):
         parts = [part.get("text") if isinstance(part, dict) else part for part in content]
         if all(isinstance(part, str) for part in parts):
@@ -308,11 +308,31 @@ def _content(message: Mapping[str, object], place: str) -> str:
 
 
 def _chat(row: Row, turns: Sequence[Message], learned: Sequence[bool], columns: Mapping[str, str]) -> Example:
-    tools = _value(row, columns, "tools")
-    known = tuple(each for each in tools if isinstance(each, dict)) if isinstance(tools, list) else ()
     return Example(
-        row=row.number, place=row.place, messages=tuple(turns), learned=tuple(learned), tools=known
+        row=row.number,
+        place=row.place,
+        messages=tuple(turns),
+        learned=tuple(learned),
+        tools=_tools(_value(row, columns, "tools"), columns),
     )
+
+
+def _tools(value: object, columns: Mapping[str, str]) -> tuple[Mapping[str, object], ...]:
+    """Return the functions that a chat may call: a list of their schemas, or its JSON as a text."""
+    if value is None or value == "":
+        return ()
+    if isinstance(value, str):
+        value = decode_row(f'{{"tools": {value}}}')["tools"]
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise BadRowError(f"has {columns['tools']} = {show(value)}, expected a list of functions' schemas")
+    return tuple(_without_none(each) for each in value)
+
+
+def _without_none(value: Any) -> Any:
+    """Return *value* without keys that hold None, which tables give to every row that lacks a column."""
+    if isinstance(value, dict):
+        return {key: _without_none(held) for key, held in value.items() if held is not None}
+    return [_without_none(held) for held in value] if isinstance(value, list) else value
 
 
 _Maker = Callable[[Row, Mapping[str, str]], tuple[Example, ...]]

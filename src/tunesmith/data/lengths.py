@@ -283,6 +283,7 @@ class Lengths:
             else {"name": self.template.name, "sha256": self.template.sha256, "reason": self.template.reason},
             "seed": self.seed if self.sampled else None,
             "remarks": [remark.text for remark in self.remarks],
+            "remarks_zh": [remark.text_zh for remark in self.remarks],
         }
 
     def __str__(self) -> str:

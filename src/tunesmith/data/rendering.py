@@ -37,6 +37,8 @@ TODAY: Final = datetime(2024, 7, 26)
 
 _LOST: Final = "the answer of a message is not in what the template makes of the chat"
 
+_CERTAIN: Final = 4  # characters by which the end of a turn is known again
+
 OLDEST: Final = (3, 1, 6)
 """Releases of Jinja2 before this one have holes in the sandbox."""
 
@@ -131,7 +133,7 @@ class Renderer:
             add_generation_prompt=prompt,
             **self._tokens,
         )
-        allowed = OUTPUT_CHARACTERS + 8 * sum(len(str(message["content"])) for message in messages)
+        allowed = OUTPUT_CHARACTERS + 8 * sum(len(_content(message)) for message in messages)
         if len(text) > allowed + 8 * len(str(tools)):
             raise jinja2.TemplateError(
                 f"it makes {len(text):,} characters of a chat, expected {allowed:,} at most"
@@ -153,7 +155,7 @@ class Renderer:
         self, text: str, messages: list[dict[str, Any]], tools: list[Any], index: int, after: int
     ) -> list[int]:
         """Return where message *index* is said in *text*, its end mark included, from position *after* on."""
-        content = str(messages[index]["content"])
+        content = _content(messages[index])
         start = self._start(text, messages[:index], tools)
         if start is None or start < after:
             start = _found(text, content, after)
@@ -176,6 +178,10 @@ class Renderer:
         # The prompt may end in a block that a chat that goes on does not have, e.g. one for thoughts.
         said = self.render(before, tools, prompt=False)
         return _agreed(asked, text) if text.startswith(said) else None
+
+
+def _content(message: dict[str, Any]) -> str:
+    return message.get("content") or ""
 
 
 def _agreed(left: str, right: str) -> int:
@@ -205,13 +211,36 @@ def _end(text: str, through: str, content: str, start: int) -> int:
     mark, whose token then is learned.
     """
     spoken = _spoken(content)
+    if not spoken:
+        return _end_of_calls(text, through, start)
     at, last = text.find(spoken, start), through.rfind(spoken)
-    if not spoken or at < 0 or last < 0:
+    if at < 0 or last < 0:
         raise jinja2.TemplateError("the end of an answer is not in what the template makes of the chat")
     end = at + len(spoken)
     agreed = text[end : end + _agreed(text[end:], through[last + len(spoken) :])]
-    whole = max((at for at, mark in enumerate(agreed, 1) if mark.isspace() or mark in ">]"), default=0)
-    return end + (whole or len(agreed))
+    return end + len(_whole(agreed))
+
+
+def _end_of_calls(text: str, through: str, start: int) -> int:
+    """Return where a turn of nothing but calls ends in *text*, as far as *through* ends or begins like it."""
+    shortest, longest = 0, len(through)
+    while (
+        shortest < longest
+    ):  # the longest end of *through* that *text* has too: if it has one, it has all shorter
+        middle = (shortest + longest + 1) // 2
+        if text.find(through[-middle:], start) >= 0:
+            shortest = middle
+        else:
+            longest = middle - 1
+    if shortest >= _CERTAIN:
+        return text.find(through[-shortest:], start) + shortest
+    return start + len(_whole(text[start : max(start, _agreed(text, through))]))
+
+
+def _whole(agreed: str) -> str:
+    """Return *agreed* up to its last whole mark or white space; all of it where it holds none."""
+    end = max((at for at, mark in enumerate(agreed, 1) if mark.isspace() or mark in ">]"), default=0)
+    return agreed[:end] or agreed
 
 
 # -- the process ------------------------------------------------------------------------------------
