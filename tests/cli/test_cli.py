@@ -102,7 +102,6 @@ def test_one_when_it_does_not_fit(model: Write, capsys: Capture) -> None:
         (["estimate", "gpt2", "--json", "--explain"], "Leave out"),
         (["estimate", "--recipe", "/no/such/file"], "No such file"),
         (["estimate", "gpt2", "--sequence_length", "-1"], "sequence_length"),
-        (["estimate", "gpt2", "--gpus", "2"], "one card is estimated"),
         (["estimate", "gpt2", "--timeline", "a.pdf"], ".html or .svg or .json"),
         (["estimate", "gpt2", "--timeline", "a.pickle"], ".html or .svg or .json"),
         (["estimate", "gpt2", "--snapshot", "a.svg"], ".pickle or .pkl"),

@@ -18,6 +18,7 @@ from rich.console import Console, RenderableType
 
 from tunesmith.memory.allocator import PhaseMemory
 from tunesmith.memory.estimate import Estimate, Instant, Suggestion
+from tunesmith.memory.host import HostBlock
 from tunesmith.report.explain import explanation
 from tunesmith.report.folklore import beside
 from tunesmith.report.terminal import Bar, answer, changes, folded
@@ -92,6 +93,40 @@ def test_no_line_is_wider_than_the_terminal(made: Made) -> None:
         for lang in ("en", "zh"):
             text = screen(answer(made(model="x" * 300), lang=lang), width=width)
             assert max(map(len, text.splitlines())) <= width
+
+
+MANY = {"hardware.gpus": 4, "hardware.nodes": 2, "sharding": "zero3", "offload.optimizer": "cpu"}
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [
+        ("en", ("2 nodes of 4 × RTX 4090", "Fits on each card", "ZeRO-3 · optimizer on CPU", "of a card")),
+        ("zh", ("2 个节点，各 4 × RTX 4090", "放得下（每张卡）", "ZeRO-3 · 优化器在 CPU", "每卡峰值时")),
+    ],
+)
+def test_of_several_cards_it_is_said_that_figures_are_each_card_s(
+    made: Made, lang: str, said: tuple[str, ...]
+) -> None:
+    """Cards, nodes, sharding and offload are told, and that what fits and peaks is one card."""
+    text = screen(answer(made(**MANY), lang=lang))
+    assert all(each in text for each in said)
+    assert ("2 nodes of 4 × cards" if lang == "en" else "各 4 × 张卡") in screen(
+        answer(made(None, **MANY), lang=lang)
+    )
+
+
+def test_what_lies_on_the_host_is_told_for_a_card_and_for_a_node(made: Made) -> None:
+    """Each part outside the card is told with its place; the total is that of the host alone."""
+    blocks = (
+        HostBlock(what="optimizer states", bytes=3 << 30, pinned=True),
+        HostBlock(what="weights", bytes=1 << 30, place="nvme"),
+    )
+    text = screen(answer(replace(made(**MANY), host=blocks, host_bytes=12 << 30)))
+    table = text[text.index("outside the card") :].splitlines()
+    assert table[2].split() == ["optimizer", "states", "3.000", "12.000", "host", "memory,", "pinned"]
+    assert table[3].split() == ["weights", "1.000", "4.000", "NVMe"]
+    assert table[5].split() == ["host", "memory", "3.000", "12.000"]
 
 
 def test_without_unicode_bars_are_made_of_number_signs(made: Made) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tunesmith import api
@@ -18,110 +18,91 @@ _MOST: Final = 1 << 24
 """The largest count that is read: that of a recipe's sequence_length."""
 
 
+def _count(default: int | None = None) -> Callable[[], dict[str, Any]]:
+    return lambda: {"metavar": "N", "type": _whole, "default": default}
+
+
+def _value(metavar: str, **more: Any) -> Callable[[], dict[str, Any]]:
+    return lambda: {"metavar": metavar, **more}
+
+
+def _method() -> dict[str, Any]:
+    return {"choices": next(flag.choices for flag in api.flags() if flag.key == "method")}
+
+
+_OPTIONS: Final[Mapping[str, tuple[str, str, Callable[[], dict[str, Any]]]]] = {
+    "model": (
+        "a Hub id, a folder, a config.json or a name of the catalogue",
+        "Hub 名称、文件夹、config.json 或内置目录中的名称",
+        _value("MODEL", nargs="?"),
+    ),
+    "--gpu": (
+        "the card, e.g. RTX 4090; without it, cards and clusters are ranked",
+        "显卡，如 RTX 4090；不指定则给显卡和集群排名",
+        _value("NAME"),
+    ),
+    "--gpus": ("cards in each node [1]", "每个节点的卡数 [1]", _count(1)),
+    "--nodes": ("machines of the same kind [1]", "同类机器的台数 [1]", _count(1)),
+    "--method": ("this method only [any]", "只用此方法 [任意]", _method),
+    "--data": (
+        "take the lengths from this file: .jsonl, .json, .csv, .parquet or .txt",
+        "从此文件得到长度：.jsonl、.json、.csv、.parquet 或 .txt",
+        _value("FILE"),
+    ),
+    "--goal": (
+        "what the first plan is best at [fastest]",
+        "第一个方案以何为最 [fastest]",
+        lambda: {"choices": api.GOALS, "default": "fastest"},
+    ),
+    "--budget": (
+        "what all epochs together may cost, e.g. 50usd",
+        "所有轮次的总费用上限，如 50usd",
+        lambda: {"metavar": "USD", "type": budget},
+    ),
+    "--seq": ("tokens in a sequence", "序列的词元数", _count()),
+    "--global-batch": (
+        "sequences in one optimizer step over all cards",
+        "所有卡上一次优化器更新的序列数",
+        _count(),
+    ),
+    "--epochs": (
+        "passes over the data that hours and cost are told for [1]",
+        "时间和费用所对应的训练轮数 [1]",
+        lambda: {"metavar": "N", "type": _passes, "default": 1.0},
+    ),
+    "--prices": (
+        "prices of cards in place of the dated table: .csv or .yaml",
+        "显卡价格，替代内置的带日期价格表：.csv 或 .yaml",
+        _value("FILE"),
+    ),
+    "--top": ("how many plans are shown [5]", "显示多少个方案 [5]", _count(5)),
+    "--json": (
+        "print one JSON object and nothing else",
+        "只输出一个 JSON 对象",
+        lambda: {"action": "store_true"},
+    ),
+    "--output": ("write the recipe of the first plan: .yaml", "写出第一个方案的配方：.yaml", _value("FILE")),
+    "--report": (
+        "write a page with the plans, .html, or their chart, .svg",
+        "写出包含各方案的网页 .html，或其图表 .svg",
+        _value("FILE"),
+    ),
+    "--export": (
+        "write the first plan for another trainer, e.g. axolotl=DIR; may be given several times",
+        "为其他训练器写出第一个方案，如 axolotl=目录；可多次给出",
+        lambda: {"metavar": "TRAINER=DIR", "type": _export, "action": "append", "default": []},
+    ),
+}
+"""What plan can be asked: help in English and Chinese, and what argparse is told of it."""
+
+
 def add_plan_options(parser: ArgumentParser, zh: bool) -> None:
     """Add what ``plan`` can be asked."""
-
-    def add(*names: str, en: str, chinese: str, **options: Any) -> None:
-        parser.add_argument(*names, help=chinese if zh else en, **options)
-
-    methods = next(flag.choices for flag in api.flags() if flag.key == "method")
-    add(
-        "model",
-        en="a Hub id, a folder, a config.json or a name of the catalogue",
-        chinese="Hub 名称、文件夹、config.json 或内置目录中的名称",
-        metavar="MODEL",
-        nargs="?",
-    )
-    add(
-        "--gpu",
-        en="the card, e.g. RTX 4090; without it, cards and clusters are ranked",
-        chinese="显卡，如 RTX 4090；不指定则给显卡和集群排名",
-        metavar="NAME",
-    )
-    add("--gpus", en="cards in each node [1]", chinese="每个节点的卡数 [1]", **_count(1))
-    add("--nodes", en="machines of the same kind [1]", chinese="同类机器的台数 [1]", **_count(1))
-    add("--method", en="this method only [any]", chinese="只用此方法 [任意]", choices=methods)
-    add(
-        "--data",
-        en="take the lengths from this file: .jsonl, .json, .csv, .parquet or .txt",
-        chinese="从此文件得到长度：.jsonl、.json、.csv、.parquet 或 .txt",
-        metavar="FILE",
-    )
-    add(
-        "--goal",
-        en="what the first plan is best at [fastest]",
-        chinese="第一个方案以何为最 [fastest]",
-        choices=api.GOALS,
-        default="fastest",
-    )
-    add(
-        "--budget",
-        en="what all epochs together may cost, e.g. 50usd",
-        chinese="所有轮次的总费用上限，如 50usd",
-        metavar="USD",
-        type=budget,
-    )
-    add("--seq", en="tokens in a sequence", chinese="序列的词元数", **_count(None))
-    add(
-        "--global-batch",
-        en="sequences in one optimizer step over all cards",
-        chinese="所有卡上一次优化器更新的序列数",
-        **_count(None),
-    )
-    add(
-        "--epochs",
-        en="passes over the data that hours and cost are told for [1]",
-        chinese="时间和费用所对应的训练轮数 [1]",
-        metavar="N",
-        type=_passes,
-        default=1.0,
-    )
-    add(
-        "--prices",
-        en="prices of cards in place of the dated table: .csv or .yaml",
-        chinese="显卡价格，替代内置的带日期价格表：.csv 或 .yaml",
-        metavar="FILE",
-    )
-    add("--top", en="how many plans are shown [5]", chinese="显示多少个方案 [5]", **_count(5))
-    add(
-        "--json",
-        en="print one JSON object and nothing else",
-        chinese="只输出一个 JSON 对象",
-        action="store_true",
-    )
-    add(
-        "-o",
-        "--output",
-        en="write the recipe of the first plan: .yaml",
-        chinese="写出第一个方案的配方：.yaml",
-        metavar="FILE",
-    )
-    add(
-        "--report",
-        en="write a page with the plans, .html, or their chart, .svg",
-        chinese="写出包含各方案的网页 .html，或其图表 .svg",
-        metavar="FILE",
-    )
-    add(
-        "--export",
-        en="write the first plan for another trainer, e.g. axolotl=DIR; may be given several times",
-        chinese="为其他训练器写出第一个方案，如 axolotl=目录；可多次给出",
-        metavar="TRAINER=DIR",
-        type=_export,
-        action="append",
-        default=[],
-    )
-    add(
-        "--lang",
-        en="language of the text",
-        chinese="文字的语言",
-        choices=api.LANGUAGES,
-        default="zh" if zh else "en",
-    )
-
-
-def _count(default: int | None) -> dict[str, Any]:
-    return {"metavar": "N", "type": _whole, "default": default}
+    for name, (english, chinese, arguments) in _OPTIONS.items():
+        names = ("-o", name) if name == "--output" else (name,)
+        parser.add_argument(*names, help=chinese if zh else english, **arguments())
+    words = "文字的语言" if zh else "language of the text"
+    parser.add_argument("--lang", help=words, choices=api.LANGUAGES, default="zh" if zh else "en")
 
 
 def _whole(text: str) -> int:

@@ -90,12 +90,16 @@ def _headline(estimate: Estimate, t: Tell) -> Text:
         what + t(f"{recipe.sequence_length:,} tokens", f"{recipe.sequence_length:,} 词元"), style="bold"
     )
     gpu, margin = estimate.gpu, estimate.margin_bytes
-    if gpu is None or margin is None:
-        line.append(t("\nNeeds ", "\n需要 "))
-        line.append(gib(process))
-        return line.append(t("; no card is named (--gpu NAME).", "；未指定显卡（--gpu 名称）。"))
     hardware = recipe.hardware
     many = hardware.world_size > 1
+    if gpu is None or margin is None:
+        if many:
+            line.append(f" · {cards(t('cards', '张卡'), hardware.gpus, hardware.nodes, t)}")
+        line.append(t("\nNeeds ", "\n需要 "))
+        line.append(gib(process))
+        if many:
+            line.append(t(" on each card", "（每张卡）"))
+        return line.append(t("; no card is named (--gpu NAME).", "；未指定显卡（--gpu 名称）。"))
     line.append(f" · {cards(gpu.name, hardware.gpus, hardware.nodes, t) if many else gpu.name}\n")
     if estimate.fits:
         line.append(t("Fits", "放得下"), style="bold green")
