@@ -15,6 +15,7 @@ from tunesmith.memory.ledger.layers import Layers, layers_of, with_layers
 from tunesmith.memory.ledger.unrolling import unrolling
 from tunesmith.memory.work import Work
 from tunesmith.recipe import Recipe
+from tunesmith.recipe.names import FSDP
 from tunesmith.recipe.names import ZERO
 
 Trace = Callable[[Architecture, Recipe, Gpu], Traced]
@@ -97,6 +98,10 @@ def layers_for(architecture: Architecture, recipe: Recipe) -> Layers:
         recipe.gradient_checkpointing_kwargs.get("every_n_layers", 1) if recipe.gradient_checkpointing else 1
     )
     layers = replace(layers, period=math.lcm(layers.period, every))
+    if recipe.hardware.world_size > 1 and recipe.sharding in ("none", "ddp"):
+        raise UnsupportedError("DDP's buckets do not end where layers end; all layers have to be traced.")
+    if recipe.sharding in FSDP:  # the first and last layers are gathered beside embedding and head
+        layers = replace(layers, head=layers.head + 1, tail=layers.tail + 1)
     single = [name for name in named if _SINGLE.search(name)]
     if single:
         raise UnsupportedError(f"{single[0]} may mean single layers; all layers have to be traced.")
