@@ -74,14 +74,14 @@ def test_its_own_example_is_read_whole() -> None:
         ({"finetuning_type": "full"}, "float32", "bfloat16"),
         ({"finetuning_type": "full", "pure_bf16": "true", "bf16": "false"}, "bfloat16", None),
         ({"finetuning_type": "full", "bf16": "false"}, "float32", None),
-        ({"fp16": "true", "bf16": "false"}, "float16", "float16"),
+        ({"fp16": "true", "bf16": "false"}, "bfloat16", "float16"),
         ({"pure_bf16": "true", "bf16": "false"}, "bfloat16", None),
     ],
 )
 def test_types_follow_bf16_fp16_and_pure_bf16(
     changes: dict[str, Any], weights: str, autocast: str | None
 ) -> None:
-    """What learns is made float32 unless pure_bf16 is set; what is frozen has the type of autocast."""
+    """What learns is made float32 unless pure_bf16 is set; what is frozen has its file's type."""
     recipe = read(with_lines(**changes)).recipe
     assert (recipe.precision.weights, recipe.precision.autocast) == (weights, autocast)
 

@@ -95,7 +95,8 @@ def fsdp(recipe: Recipe) -> dict[str, Any]:
         "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
         "reshard_after_forward": recipe.sharding != "fsdp_grad_op",
         "offload_params": recipe.offload.parameters == "cpu",
-        "cpu_ram_efficient_loading": True,
+        # Quantising on the first rank only leaves the others without the weights' states.
+        "cpu_ram_efficient_loading": recipe.quantization is None,
         "state_dict_type": "SHARDED_STATE_DICT",
         "activation_checkpointing": False,
     }

@@ -53,6 +53,9 @@ TRAINING: Final[Mapping[str, str]] = {
 }
 """Their names of the choices that no memory depends on, to the recipe's."""
 
+HELD_OUT: Final = 0.02
+"""Share of the data that is kept for evaluation where a recipe asks for one."""
+
 MEMORY: Final[Mapping[str, str]] = {
     "activation_offloading": "what it keeps in the host's memory is not estimated. Set it to false.",
     "optim_target_modules": "it projects the gradients of the modules it names. Remove it.",

@@ -10,7 +10,7 @@ from typing import Any, Final
 from tunesmith.recipe import Adapter, Recipe
 from tunesmith.recipe.names import FSDP, OPTIMIZERS, ZERO
 from tunesmith.trainers import accelerate, deepspeed
-from tunesmith.trainers.arguments import DEFAULT_TARGETS, LIGER, TRAINING_ARGUMENTS
+from tunesmith.trainers.arguments import DEFAULT_TARGETS, HELD_OUT, LIGER, TRAINING_ARGUMENTS
 from tunesmith.trainers.defaults import Defaults
 from tunesmith.trainers.draft import Draft, Job
 from tunesmith.trainers.llamafactory import liger_wanted, note_liger
@@ -163,7 +163,10 @@ def write(recipe: Recipe, job: Job) -> Draft:
         note_liger(draft)
     content |= {name: False for name in KERNELS if recipe.adapter is not None}
     content |= _training_arguments(recipe, draft)
-    content |= {"datasets": [_data(job)], "val_set_size": 0.02 if training and training.eval_steps else 0.0}
+    content |= {
+        "datasets": [_data(job)],
+        "val_set_size": HELD_OUT if training and training.eval_steps else 0.0,
+    }
     content["output_dir"] = job.output_dir
     _shard(recipe, draft, content)
     draft.environment(recipe.hardware.alloc_conf)

@@ -93,12 +93,15 @@ def _harmless(key: str, asked: Recipe, runs: Any) -> bool:
     """Return whether the run needs no more for this difference than the recipe was judged by.
 
     Autocast to the type that the weights have already casts next to nothing; a loss that nobody asked for by
-    name is the trainer's to choose; one that never makes the logits needs less.
+    name is the trainer's to choose; one that never makes the logits needs less. DeepSpeed casts the weights
+    that it is given to the type of autocast and keeps its own copies in float32.
     """
     if key == "attn_implementation":
         return asked.attn_implementation is None
     if key == "precision.autocast":
         return runs == asked.precision.weights or runs is None
+    if key == "precision.weights":
+        return asked.sharding in ZERO and asked.precision.autocast is not None
     if key == "loss":
         return asked.loss is None or runs == "without logits"
     return False

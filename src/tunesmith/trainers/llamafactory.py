@@ -11,6 +11,7 @@ from tunesmith.recipe import Adapter, Recipe
 from tunesmith.recipe.names import FSDP, ZERO
 from tunesmith.trainers import accelerate, deepspeed
 from tunesmith.trainers.arguments import (
+    HELD_OUT,
     TRAINING_ARGUMENTS,
     precision_arguments,
     read_autocast,
@@ -91,8 +92,8 @@ REFUSED: Final = {
 """Keys that change memory and that a recipe cannot say."""
 
 MODEL_TYPE: Final = Said(
-    "without bf16, fp16 and pure_bf16 it takes the type of the model's own file, for most bfloat16",
-    "未设 bf16、fp16 与 pure_bf16 时取模型文件自身的类型，多数为 bfloat16",
+    "weights are loaded in the type of the model's own file (torch_dtype: auto), for most bfloat16",
+    "权重按模型文件自身的类型加载（torch_dtype: auto），多数为 bfloat16",
 )
 
 
@@ -122,6 +123,7 @@ def write(recipe: Recipe, job: Job) -> Draft:
         "neat_packing": recipe.packing,
     }
     content |= step_arguments(recipe) | training_arguments(recipe, "warmup_ratio")
+    content |= {"val_size": HELD_OUT} if "eval_steps" in content else {}
     content |= {"template": "default", "dataset": "train", "dataset_dir": ".", "output_dir": job.output_dir}
     draft.note(
         "template is default: name the model's own chat template (llama3, qwen, ...).",
@@ -176,7 +178,7 @@ def _fsdp_section(recipe: Recipe) -> dict[str, Any]:
     return {
         "version": 2,
         "reshard_after_forward": said["reshard_after_forward"],
-        "cpu_ram_efficient_loading": True,
+        "cpu_ram_efficient_loading": said["cpu_ram_efficient_loading"],
         "state_dict_type": "SHARDED_STATE_DICT",
     }
 
@@ -237,13 +239,17 @@ def _dtype_arguments(recipe: Recipe, draft: Draft) -> dict[str, Any]:
     learns = recipe.method in ("full", "freeze")
     out: dict[str, Any] = dict(precision_arguments(recipe))
     if weights == "bfloat16" and (learns or autocast is None):
-        return {**out, "pure_bf16": True}
+        if recipe.sharding == "zero3" and autocast is None:
+            draft.refuse("pure_bf16 does not go with ZeRO-3 there. Set precision.autocast: bfloat16")
+        return out if recipe.sharding == "zero3" else {**out, "pure_bf16": True}
     if recipe.method == "freeze":
         draft.refuse(
             "without pure_bf16 it learns in float32 over 16-bit layers. Set precision.weights: bfloat16"
         )
-    if not learns and weights != autocast:
-        draft.refuse(f"it loads frozen weights in the type of autocast, not {weights} under {autocast}")
+    if not learns and weights != "bfloat16":
+        draft.refuse(
+            f"it loads frozen weights in the type of the model's file, for most bfloat16, not {weights}"
+        )
     return out
 
 
@@ -275,6 +281,8 @@ def read(reading: Reading) -> None:
     if reading.stated("fsdp"):
         accelerate.read_fsdp_words(reading, "fsdp", "fsdp_config")
     deepspeed.read_reference(reading, "deepspeed")
+    if reading.values.get("sharding") == "zero3" and reading.values.get("method") == "full":
+        reading.assume("precision.weights", "bfloat16", MODEL_TYPE)  # init_adapter() leaves them as they are
 
 
 def _read_method(reading: Reading) -> None:
@@ -327,10 +335,9 @@ def _read_adapter(reading: Reading) -> None:
 
 
 def _read_precision(reading: Reading) -> None:
-    """Set types: _parse_train_args' compute_dtype loads, init_adapter() makes what learns float32."""
+    """Set types: the model's file gives those of frozen weights, init_adapter() makes what learns float32."""
     autocast, pure = read_autocast(reading), reading.boolean("pure_bf16")
     method = reading.values.get("method")
-    loaded = "bfloat16" if pure else autocast
     if method in ("full", "freeze"):
         weights = "bfloat16" if pure else "float32"
         reading.set("precision.weights", weights, "pure_bf16")
@@ -339,9 +346,7 @@ def _read_precision(reading: Reading) -> None:
                 "pure_bf16", "without it, layers learn in float32 over 16-bit ones. Set it to true."
             )
         return
-    if loaded is None:
-        reading.assume("precision.weights", "bfloat16", MODEL_TYPE)
-    else:
-        reading.set("precision.weights", loaded, *(("pure_bf16",) if pure else ("bf16", "fp16")))
+    reading.assume("precision.weights", "bfloat16", MODEL_TYPE)
     if method == "qlora":
-        reading.set("quantization.compute_dtype", loaded or "bfloat16", "bf16", "fp16", "pure_bf16")
+        computed = autocast if autocast is not None and not pure else "bfloat16"
+        reading.set("quantization.compute_dtype", computed, "bf16", "fp16", "pure_bf16")

@@ -12,6 +12,7 @@ from tunesmith.recipe import Adapter, Recipe
 from tunesmith.recipe.names import FSDP, ZERO
 from tunesmith.trainers import accelerate, deepspeed
 from tunesmith.trainers.arguments import (
+    HELD_OUT,
     TRAINING_ARGUMENTS,
     checkpointing_arguments,
     precision_arguments,
@@ -119,6 +120,8 @@ def write(recipe: Recipe, job: Job) -> Draft:
         return draft
     if recipe.method == "freeze":
         draft.refuse("it frees parameters by prefix or share, which a recipe's freeze section is not")
+    if recipe.packing and not (recipe.attn_implementation or "").startswith("flash_attention"):
+        draft.refuse("packing needs flash attention there. Set attn_implementation: flash_attention_2")
     content: dict[str, Any] = {"model": recipe.model, "use_hf": True}
     content |= {"tuner_type": "full" if recipe.adapter is None else "lora"}
     content |= {"torch_dtype": recipe.precision.weights, **precision_arguments(recipe)}
@@ -133,6 +136,7 @@ def write(recipe: Recipe, job: Job) -> Draft:
         content["use_liger_kernel"] = True
         note_liger(draft)
     content |= training_arguments(recipe, "warmup_ratio")
+    content |= {"split_dataset_ratio": HELD_OUT} if "eval_steps" in content else {}
     content |= {"dataset": [job.data], "output_dir": job.output_dir}
     _shard(recipe, draft, content)
     return draft

@@ -10,6 +10,7 @@ from tunesmith.recipe.names import FSDP, ZERO
 from tunesmith.trainers import accelerate, deepspeed
 from tunesmith.trainers.arguments import (
     DEFAULT_TARGETS,
+    HELD_OUT,
     TRAINING_ARGUMENTS,
     checkpointing_arguments,
     precision_arguments,
@@ -90,6 +91,7 @@ def write(recipe: Recipe, job: Job) -> Draft:
     content |= step_arguments(recipe) | checkpointing_arguments(recipe) | precision_arguments(recipe)
     content |= training_arguments(recipe)
     content |= _data_arguments(job)
+    content |= {"test_split_size": HELD_OUT} if "eval_steps" in content and job.is_file else {}
     if recipe.sharding in FSDP or (recipe.sharding in ZERO and hardware.nodes > 1):
         content["accelerate_config"] = accelerate.NAME
     elif hardware.world_size > 1:
