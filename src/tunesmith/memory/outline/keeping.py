@@ -17,7 +17,7 @@ from tunesmith.memory.work import KINDS
 
 _LARGEST: Final = 1 << 62
 _MAX_TEXT: Final = 1_000
-_COUNTS: Final = ("built", "gradients", "states", "step_start", "inputs", "layer", "head")
+_COUNTS: Final = ("built", "gradients", "states", "step_start", "inputs", "layer", "held", "head")
 _NUMBERS: Final = (
     "r",
     "layers",

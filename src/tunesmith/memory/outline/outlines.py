@@ -84,7 +84,11 @@ class Outline:
                 "outline of the same recipe without checkpointing: with_unchecked()."
             )
         return mixed(
-            self.at(*where), self.unchecked.at(*where), layers=self.layers, every_n_layers=every_n_layers
+            self.at(*where),
+            self.unchecked.at(*where),
+            layers=self.layers,
+            rounds=self.layers // self.round_layers,
+            every_n_layers=every_n_layers,
         )
 
     def states_bytes(self, variation: Variation, here: Place) -> tuple[int, int]:

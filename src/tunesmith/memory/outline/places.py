@@ -61,6 +61,8 @@ class Place:
     """Weights of one round of layers."""
     layer_parts: Mapping[str, int]
     """The same by category."""
+    held: int
+    """What the forward pass leaves to the backward pass, beside weights and states."""
     head: int
     """The largest weight outside the layers."""
     start: Line
@@ -107,6 +109,7 @@ def place(skyline: Skyline, where: Where) -> Place:
         inputs=bytes_of(skyline.inputs),
         layer=_lasting(layer),
         layer_parts=layer,
+        held=_line("step2.forward", "pass", "", total(skyline.held)).rest,
         head=bytes_of(skyline.head),
         start=start,
         lines=tuple(_not_below(lines)),
@@ -117,23 +120,23 @@ def place(skyline: Skyline, where: Where) -> Place:
     )
 
 
-def mixed(checked: Place, unchecked: Place, *, layers: int, every_n_layers: int) -> Place:
+def mixed(checked: Place, unchecked: Place, *, layers: int, rounds: int, every_n_layers: int) -> Place:
     """Return the place of a run that checkpoints every n-th layer only, from those of all and of none.
 
-    Of the others all that their backward passes need is kept until then. What one layer keeps more follows
-    from the instants outside the layers, at which both runs do the same.
+    Of the others all that their backward passes need is kept until then; what one layer keeps more follows
+    from what the forward passes of both leave behind.
     """
-    least, most = (
-        max((line.rest for line in each.lines if line.family == "sharded" and line.layer is None), default=0)
-        for each in (checked, unchecked)
-    )
     kept = layers - -(-layers // every_n_layers)
-    more = max(0, most - least) / layers
+    more = max(0, unchecked.held - checked.held) / layers
+    learning = "adapter weights" if checked.built.get("adapter weights") else "weights"
+    inside = max(1, min(checked.gradients, rounds * checked.layer_parts.get(learning, 0)))
+    outside = checked.gradients - inside
     lines = []
     for line in checked.lines:
         if line.family in ("pass", "accumulated", "sharded") and line.phase.startswith("step"):
-            through = (line.gradients if line.family == "pass" else line.done) / max(1, checked.gradients)
-            extra = int(more * max(0, kept * (1 - through)))
+            gradients = line.gradients if line.family == "pass" else line.done
+            through = max(0, gradients - outside) / inside
+            extra = int(more * kept * (1 - through))
             parts = {**line.parts, "activations": line.parts.get("activations", 0) + extra}
             lines.append(replace(line, rest=line.rest + extra, parts=parts))
         else:

@@ -7,7 +7,7 @@ form; a trace confirms whatever is chosen by them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from tunesmith.memory.outline.places import Line, Place
@@ -206,8 +206,12 @@ def _zero(here: Place, v: Variation, kept: Kept, states: int, step: int) -> Iter
     if stage == 1:  # what was reduced is joined before the whole gradients are let go
         yield peak(start, learning + share, buffer)
     if stage < 3:  # weights that learn are copied into one flat tensor while both exist
-        yield Peak(lasting + learning, start, _parts(here, fixed, lasting + learning, 0, 0, 0, 0))
+        bare = replace(start, phase="trainer_built", rest=0, parts={})
+        yield Peak(lasting + learning, bare, _parts(here, fixed, lasting + learning, 0, 0, 0, 0))
     if not offloaded:
+        # The norm of the gradients is taken in float64: get_grad_norm_direct().
+        whole = here.head * half / (cards if stage == 3 else 1)
+        yield peak(start, share + 4 * int(min(share, whole)), 0, gathered=0)
         wider = min(2 * share, 4 * _SUB_GROUP)
         extra = max(share, int((step - states) * wide / cards))
         yield peak(start, share + wider + extra, 0, gathered=0)

@@ -79,6 +79,8 @@ class Skyline:
     """One micro-batch that is fetched before the step begins; empty where it is fetched when it is due."""
     layer: Counts
     """What one round of layers adds to ``built``."""
+    held: Counts
+    """What is alive when the second step's forward pass ends: what the backward pass needs."""
     head: Counts
     """The largest weight outside the layers: the embedding or the head."""
 
@@ -93,6 +95,7 @@ def skyline(sampled: Sampled) -> Skyline:
     ends = board.snapshots(
         {
             "built": building[-1].end - 1 if building else -1,
+            "held": phases["step2.forward"].end - 1,
             "passed": phases["step2.backward"].end - 1,
             "stepped": phases["step1.step"].end - 1,
             "began": phases["step2.begin"].end - 1 if "step2.begin" in phases else -1,
@@ -109,6 +112,7 @@ def skyline(sampled: Sampled) -> Skyline:
         step_start=_sparse(ends["starts"]),
         inputs=board.only(ends["began"], "inputs"),
         layer=layer,
+        held=_sparse(ends["held"]),
         head=board.head(ends["built"], layer),
     )
 
