@@ -26,7 +26,9 @@ def why(chosen: Weighed, scales: Scales) -> Iterator[Reason]:
         if not scales.holds(family, variation):
             continue
         other = scales.weigh(family, variation)
-        yield reasons.change(what, other.process_bytes, available, other.middle_seconds / own)
+        needed = scales.corrected_bytes(other)
+        if needed is not None:
+            yield reasons.change(what, needed, available, other.middle_seconds / own)
 
 
 def _neighbours(chosen: Weighed, scales: Scales) -> Iterator[tuple[tuple[str, str], Family, Variation]]:
@@ -108,7 +110,7 @@ def better_methods(
             by_name.setdefault(each.family.name, []).append(each)
     available = scales.available_bytes
     for group in by_name.values():
-        that_fit = [each for each in group if each.process_bytes <= available]
+        that_fit = [each for each in group if (scales.corrected_bytes(each) or available + 1) <= available]
         if that_fit:
             quick = min(that_fit, key=lambda each: each.middle_seconds)
             times = quick.middle_seconds / chosen.middle_seconds

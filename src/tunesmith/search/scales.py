@@ -56,6 +56,7 @@ class Scales:
     """Outlines by family; shared between clusters of cards that run the same kernels."""
     left_out: dict[Family, str] = field(default_factory=dict)
     """Families without an outline, and why."""
+    _corrections: dict[tuple[object, ...], float] = field(default_factory=dict)
     _seconds: dict[tuple[object, ...], Interval] = field(default_factory=dict)
     _fidelities: dict[tuple[object, ...], int] = field(default_factory=dict)
 
@@ -75,7 +76,9 @@ class Scales:
         """
         found: list[Weighed] = []
         # The cheapest families first: their outlines tell how many parameters there are.
-        for family in sorted(space.families(self.wish), key=lambda each: (-each.order, each.checkpointed)):
+        for family in sorted(
+            space.families(self.wish, self.cluster), key=lambda each: (-each.order, each.checkpointed)
+        ):
             chosen = self._worth_weighing(family, coarse=coarse, offload=offload)
             if outlined_only and family not in self.outlines:
                 continue
@@ -103,7 +106,7 @@ class Scales:
         return min(
             (
                 (family, each, self._least_bytes(family, each))
-                for family in space.families(self.wish)
+                for family in space.families(self.wish, self.cluster)
                 for each in space.variations(family, self.wish, self.cluster, coarse=True)
             ),
             key=lambda found: found[2],
@@ -136,6 +139,20 @@ class Scales:
             seconds=self._step(family, outline, variation),
             fidelity=self._fidelity(family, variation),
         )
+
+    def correct(self, each: Weighed, traced_bytes: int | None) -> None:
+        """Take what a trace found for *each* as a measure of its kind; None: it cannot be traced at all."""
+        ratio = float("inf") if traced_bytes is None else max(1.0, traced_bytes / each.process_bytes)
+        self._corrections[_kind(each)] = max(ratio, self.correction(each))
+
+    def correction(self, each: Weighed) -> float:
+        """Return how many times more than its outline says a recipe of this kind was found to need."""
+        return self._corrections.get(_kind(each), 1.0)
+
+    def corrected_bytes(self, each: Weighed) -> int | None:
+        """Return what *each* is expected to need after the traces so far; None if it cannot be traced."""
+        ratio = self.correction(each)
+        return None if ratio == float("inf") else int(each.process_bytes * ratio)
 
     def holds(self, family: Family, variation: Variation) -> bool:
         """Return whether there is an outline that can weigh *variation* of *family*."""
@@ -216,3 +233,7 @@ class Scales:
         split = cards if sharded or variation.sharding == "zero2" else 1
         gradients = weight / split if learns and variation.offload_optimizer == "none" else 0.0
         return int(parameters * (weights + gradients))
+
+
+def _kind(each: Weighed) -> tuple[object, ...]:
+    return each.family, each.variation.sharding, each.variation.offload_optimizer

@@ -109,17 +109,14 @@ def _confirmed(
         limit = scales.available_bytes
         candidates = fitting(weighed, limit)
     candidates = [each for each in candidates if _affordable(each, scales)]
-    more_than_said: dict[object, float] = {}
     found: dict[object, tuple[Weighed, Estimate]] = {}
     refuted: list[tuple[Weighed, Estimate]] = []
     traces = 0
     for each in ranked(candidates, scales.wish.goal):
-        kind = (each.family, each.variation.sharding, each.variation.offload_optimizer)
         group = (each.family.name, each.variation.sharding, each.variation.offload_optimizer)
-        offloads = each.variation.offload_optimizer != "none" or each.variation.offload_parameters != "none"
-        if offloads and scales.host_bytes_free(each) < 0:
+        if group in found or each.process_bytes * scales.correction(each) > limit:
             continue
-        if group in found or each.process_bytes * more_than_said.get(kind, 1.0) > limit:
+        if each.variation.offload_optimizer != "none" and scales.host_bytes_free(each) < 0:
             continue
         if len(found) == top or traces == MOST_TRACES:
             break
@@ -128,9 +125,9 @@ def _confirmed(
             answer = scales.engine.estimate(scales.recipe(each.family, each.variation))
         except UnsupportedError as error:
             scales.left_out[each.family] = str(error)
-            more_than_said[kind] = float("inf")
+            scales.correct(each, None)
             continue
-        more_than_said[kind] = max(1.0, answer.peak.process_bytes / each.process_bytes)
+        scales.correct(each, answer.peak.process_bytes)
         if answer.fits and answer.peak.process_bytes <= scales.available_bytes:
             found[group] = (each, answer)
         else:

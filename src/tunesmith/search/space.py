@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tunesmith.hardware import Cluster
+from tunesmith.hardware import Cluster, Gpu
 from tunesmith.memory.outline import Variation
 from tunesmith.recipe import Recipe, with_changes
 from tunesmith.search.wish import Wish
@@ -51,12 +51,8 @@ class Family:
         return recipe(self, wish, one, gpu=cluster.gpu.name)
 
 
-METHODS: Final = (
-    (
-        "full, 32-bit weights",
-        "全量，32 位权重",
-        {"method": "full", "precision.weights": "float32", "precision.autocast": "bfloat16"},
-    ),
+METHODS: Final[tuple[tuple[str, str, Mapping[str, Any]], ...]] = (
+    ("full, 32-bit weights", "全量，32 位权重", {"method": "full", "precision.weights": "float32"}),
     ("full", "全量", {"method": "full"}),
     ("lora", "LoRA", {"method": "lora"}),
     ("qlora", "QLoRA", {"method": "qlora"}),
@@ -64,23 +60,39 @@ METHODS: Final = (
 """What is trained, the truest first: name, name in Chinese, keys."""
 
 
-def families(wish: Wish) -> Iterator[Family]:
+def families(wish: Wish, cluster: Cluster) -> Iterator[Family]:
     """Yield the families to weigh, the truest method first, without checkpointing before with it."""
-    for order, (name, name_zh, keys) in enumerate(METHODS):
-        if wish.method in (None, keys["method"]):
-            for checkpointed in (False, True):
-                yield Family(order=order, name=name, name_zh=name_zh, keys=keys, checkpointed=checkpointed)
+    methods = [*METHODS]
     if wish.method == "freeze":
         layers = max(1, (wish.architecture.num_hidden_layers or 4) // 4)
-        frozen: dict[str, Any] = {"method": "freeze", "freeze.last_n_layers": layers}
+        frozen: Mapping[str, Any] = {"method": "freeze", "freeze.last_n_layers": layers}
+        methods.append((f"freeze, last {layers} layers", f"冻结，训练最后 {layers} 层", frozen))
+    for order, (name, name_zh, keys) in enumerate(methods):
+        types = _types(keys, cluster.gpu)
+        if types is None or wish.method not in (None, keys["method"]):
+            continue
         for checkpointed in (False, True):
             yield Family(
-                order=len(METHODS),
-                name=f"freeze, last {layers} layers",
-                name_zh=f"冻结，训练最后 {layers} 层",
-                keys=frozen,
-                checkpointed=checkpointed,
+                order=order, name=name, name_zh=name_zh, keys={**keys, **types}, checkpointed=checkpointed
             )
+
+
+def _types(keys: Mapping[str, Any], gpu: Gpu) -> Mapping[str, Any] | None:
+    """Return the types in which a method runs on *gpu*, or None where it cannot learn there.
+
+    Adapters and 32-bit weights run under autocast, as ``bf16=True`` has it. Cards before Ampere have no
+    bfloat16, and weights that learn in float16 alone overflow.
+    """
+    half = "bfloat16" if (gpu.compute_capability or (0, 0)) >= (8, 0) else "float16"
+    learns = keys["method"] in ("full", "freeze")
+    if keys.get("precision.weights") == "float32":
+        return {"precision.autocast": half}
+    if half == "bfloat16":
+        return {} if learns else {"precision.autocast": half}
+    if learns:
+        return None
+    types = {"precision.weights": half, "precision.autocast": half}
+    return types | ({"quantization.compute_dtype": half} if keys["method"] == "qlora" else {})
 
 
 def variations(
