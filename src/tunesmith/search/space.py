@@ -11,7 +11,7 @@ from tunesmith.memory.outline import Variation
 from tunesmith.recipe import Recipe, with_changes
 from tunesmith.search.wish import Wish
 
-RANKS: Final = (8, 16, 32, 64, 128, 256)
+RANKS: Final = (8, 16, 32, 64)
 """Ranks of adapters that are weighed."""
 TRACED_RANK: Final = 16
 """The rank whose outline is traced; the others follow from it."""
