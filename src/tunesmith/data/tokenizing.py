@@ -14,13 +14,13 @@ from tokenizers import Encoding, Tokenizer
 
 from tunesmith.data.serving import clock, serve
 
-MEMORY_BYTES: Final = 6 << 30
+MEMORY_BYTES: Final = 4 << 30
 """Address space that the child may have; every thread of the library reserves some that it does not use."""
 
-LOAD_SECONDS: Final = 60.0
+LOAD_SECONDS: Final = 20.0
 """Processor time that loading a tokenizer may take; the largest real one takes 3."""
 
-BATCH_SECONDS: Final = 20.0
+BATCH_SECONDS: Final = 5.0
 """Processor time that a batch may take beside what its length allows."""
 
 CHARACTERS_PER_SECOND: Final = 50_000
