@@ -69,16 +69,22 @@ def prices(path: str | Path | None = None) -> Mapping[str, tuple[Price, ...]]:
     return {**table, **_by_card(_checked(rows, name))}
 
 
-def usd_per_hour(listed: Sequence[Price]) -> tuple[float, float] | None:
-    """Return the lowest and the highest of the prices that a card of *listed* is usually rented at, or None.
+def usual(listed: Sequence[Price]) -> tuple[Price, ...]:
+    """Return those of *listed* that a card is usually rented at; empty where nothing is listed.
 
     One's own prices come first, then clouds for GPUs, then large clouds, then markets of strangers' machines.
     """
     for kind in _PREFERRED:
-        found = [price.usd_per_hour for price in listed if price.kind == kind]
+        found = tuple(price for price in listed if price.kind == kind)
         if found:
-            return min(found), max(found)
-    return None
+            return found
+    return ()
+
+
+def usd_per_hour(listed: Sequence[Price]) -> tuple[float, float] | None:
+    """Return the lowest and the highest price that a card of *listed* is usually rented at, or None."""
+    found = [price.usd_per_hour for price in usual(listed)]
+    return (min(found), max(found)) if found else None
 
 
 _PREFERRED: Final = ("own", "cloud", "hyperscaler", "marketplace")

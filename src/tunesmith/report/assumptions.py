@@ -117,6 +117,23 @@ _CHINESE: Final = tuple(
             r"NCCL's buffers are taken to be (\d+) MiB a card, an estimate; the process holds them\.",
             r"NCCL 的缓冲区按每卡 \1 MiB 估计，由进程占用。",
         ),
+        (
+            r"Times span what 95 of 100 published training runs took for the work that is counted here\.",
+            r"时间区间涵盖 100 次公开训练中的 95 次，按此处统计的计算量。",
+        ),
+        (
+            r"None of those runs was on a (.+) card: its times are a guess from other cards\.",
+            r"其中没有一次用 \1 架构的卡，其时间由其他卡推测。",
+        ),
+        (
+            r"Only (\d+) of those runs were on (.+) cards: times may be further off\.",
+            r"其中只有 \1 次用 \2 架构的卡，时间的偏差可能更大。",
+        ),
+        (
+            r"Between nodes a card is taken to send (\S+) GB a second; a slower network takes longer\.",
+            r"节点之间每张卡按每秒发送 \1 GB 计；网络更慢则用时更长。",
+        ),
+        (r"Dollars are what (.+) ask for an hour of one (.+)\.", r"费用按 \1 对一张 \2 每小时的报价。"),
         (r"All (\d+) layers follow from traces of (.+)\.", r"全部 \1 层由 \2 层的追踪展开而来。"),
         (
             r"adapter: method (\S+) needs one and none was given, so LoRA with its defaults",

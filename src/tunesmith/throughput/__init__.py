@@ -6,10 +6,12 @@
     sharing.py     the work of one card when cards share a model, from the work of one card alone
     step.py        the time of one optimizer step
     run.py         tokens a second, hours, money
+    assumptions.py what times and prices take for granted
 
 Nothing here imports torch, and a call takes microseconds: a search makes tens of thousands a second.
 """
 
+from tunesmith.throughput.assumptions import run_assumptions
 from tunesmith.throughput.interval import Interval
 from tunesmith.throughput.run import run_hours, run_usd, tokens_per_second, tokens_per_step
 from tunesmith.throughput.sharing import shared_work
@@ -18,6 +20,7 @@ from tunesmith.throughput.step import StepTime, step_seconds, step_time
 __all__ = [
     "Interval",
     "StepTime",
+    "run_assumptions",
     "run_hours",
     "run_usd",
     "shared_work",
