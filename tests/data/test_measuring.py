@@ -66,20 +66,20 @@ def _close(found: Any, kept: Any) -> bool:
 
 
 def test_a_sample_tells_of_the_whole(corpus: Path, tokenizer_folder: Path, instructions: Lengths) -> None:
-    """The mean lies within its error, the longest example is found, and the same seed draws the same rows."""
+    """The mean lies within its error, and the longest example is found, whatever is drawn."""
     path = corpus / "instructions.jsonl"
     found = [
-        measure(path, tokenizer_folder, sequence_length=128, template="alpaca_zh", sample=800, seed=seed)
-        for seed in (1, 1, 2)
+        measure(path, tokenizer_folder, sequence_length=128, template="alpaca_zh", sample=400, seed=seed)
+        for seed in (1, 2)
     ]
-    assert list(found[0].tokens) == list(found[1].tokens) != list(found[2].tokens)
+    assert list(found[0].tokens) != list(found[1].tokens)
     for sample in found:
-        assert sample.examples == sample.rows == 5348 and len(sample.tokens) == 800
+        assert sample.examples == sample.rows == 5348 and len(sample.tokens) == 400
         assert abs(sample.mean - instructions.mean) <= 2 * sample.mean_error
         assert sample.longest[0] == instructions.longest[0]
         assert sample.longest_row == instructions.longest_row
-        assert sample.remarks[-1].text.startswith("800 of 5,348 examples are measured")
-        assert sample.remarks[-1].text_zh.startswith("在 5,348 条样本中测量了 800 条")
+        assert sample.remarks[-1].text.startswith("400 of 5,348 examples are measured")
+        assert sample.remarks[-1].text_zh.startswith("在 5,348 条样本中测量了 400 条")
 
 
 def test_a_sample_as_large_as_the_set_is_the_set(write: Write, tokenizer_folder: Path) -> None:
@@ -89,6 +89,13 @@ def test_a_sample_as_large_as_the_set_is_the_set(write: Write, tokenizer_folder:
     sample = measure(path, tokenizer_folder, sequence_length=8, template="chatml", sample=9)
     assert list(sample.tokens) == list(whole.tokens) and not sample.sampled
     assert sample.longest == whole.longest and sample.remarks == whole.remarks
+
+
+def test_the_same_seed_draws_the_same_rows(write: Write, tokenizer_folder: Path) -> None:
+    """So that an answer can be given again."""
+    path = write("a.jsonl", [{"text": "word " * n} for n in range(1, 90)])
+    first, second = (measure(path, tokenizer_folder, sequence_length=8, sample=20, seed=5) for _ in range(2))
+    assert list(first.tokens) == list(second.tokens)
 
 
 def test_progress_is_told(write: Write, tokenizer_folder: Path) -> None:
