@@ -111,7 +111,7 @@ def test_of_several_cards_it_is_said_that_figures_are_each_card_s(
     """Cards, nodes, sharding and offload are told, and that what fits and peaks is one card."""
     text = screen(answer(made(**MANY), lang=lang))
     assert all(each in text for each in said)
-    assert ("2 nodes of 4 × cards" if lang == "en" else "各 4 × 张卡") in screen(
+    assert ("2 nodes of 4 × cards" if lang == "en" else "各 4 × 卡") in screen(
         answer(made(None, **MANY), lang=lang)
     )
 

@@ -94,7 +94,7 @@ def _headline(estimate: Estimate, t: Tell) -> Text:
     many = hardware.world_size > 1
     if gpu is None or margin is None:
         if many:
-            line.append(f" · {cards(t('cards', '张卡'), hardware.gpus, hardware.nodes, t)}")
+            line.append(f" · {cards(t('cards', '卡'), hardware.gpus, hardware.nodes, t)}")
         line.append(t("\nNeeds ", "\n需要 "))
         line.append(gib(process))
         if many:

@@ -12,8 +12,8 @@ from typing import Final
 from tunesmith.hardware import Gpu
 from tunesmith.report.bilingual import pair, said
 from tunesmith.report.chart import SANS, picture_style
-from tunesmith.report.markup import Markup, clipped, number, tag
-from tunesmith.report.plans.marks import Mark, drawn_mark, fronts, labels, legend, thinned, whisker
+from tunesmith.report.markup import Markup, clipped, number, tag, width
+from tunesmith.report.plans.marks import Box, Mark, drawn_mark, fronts, labels, legend, thinned, whisker
 from tunesmith.report.plans.scale import Scale
 from tunesmith.report.plans.told import card, question, verdict
 from tunesmith.report.words import inert, tell
@@ -65,7 +65,7 @@ def plans_svg(plans: Plans, *, lang: str = "en", titled: bool = True) -> Markup:
         *fronts(marks),
         *(whisker(mark, time) for mark in marks if mark.rank),
         *(drawn_mark(mark, lang) for mark in sorted(marks, key=lambda mark: mark.rank)),
-        *labels(marks, lang, right=_RIGHT, top=_TOP, bottom=_BOTTOM),
+        *labels(marks, lang, within=(_LEFT, _TOP, _RIGHT, _BOTTOM), taken=_line(gpu, memory)),
         *legend(marks, lang, left=_LEGEND, right=WIDTH - 20, top=_TOP),
         *_footer(lang),
         xmlns="http://www.w3.org/2000/svg",
@@ -191,6 +191,14 @@ def _limit(gpu: Gpu | None, memory: Scale, lang: str) -> Iterator[Markup]:
         font_size=11,
         font_weight=600,
     )
+
+
+def _line(gpu: Gpu | None, memory: Scale) -> list[Box]:
+    """Return where the card's line and its name stand."""
+    if gpu is None or gpu.memory_bytes / GIB > memory.high:
+        return []
+    y, wide = memory.at(gpu.memory_bytes / GIB), width(f"{gpu.name} ({gib(gpu.memory_bytes)})", 11)
+    return [(_LEFT, y - 1, _RIGHT, y + 1), (_RIGHT - 8 - wide, y - 17, _RIGHT, y)]
 
 
 def _footer(lang: str) -> Iterator[Markup]:

@@ -126,9 +126,13 @@ def _digit(rank: int, x: float, y: float) -> Markup:
     )
 
 
-def labels(marks: Sequence[Mark], lang: str, *, right: float, top: float, bottom: float) -> Iterator[Markup]:
-    """Yield the name of each method at one of its marks, where it covers no other mark and no other name."""
-    taken: list[Box] = []
+def labels(marks: Sequence[Mark], lang: str, *, within: Box, taken: Sequence[Box]) -> Iterator[Markup]:
+    """Yield the name of each method at one of its marks, *within* the plot and where nothing else stands.
+
+    *taken* are places of things that are no marks.
+    """
+    left, top, right, bottom = within
+    taken = [*taken]
     for mark in marks:
         size = _PLAN if mark.rank else _OTHER
         taken.append((mark.x - size - 2, mark.y - size - 2, mark.x + size + 2, mark.y + size + 2))
@@ -140,7 +144,8 @@ def labels(marks: Sequence[Mark], lang: str, *, right: float, top: float, bottom
                 (
                     box
                     for box in _around(mark, wide)
-                    if box[2] < right - 2
+                    if box[0] > left + 2
+                    and box[2] < right - 2
                     and box[1] > top + 2
                     and box[3] < bottom - 2
                     and not any(_meet(box, other) for other in taken)
