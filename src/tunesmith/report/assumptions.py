@@ -17,6 +17,15 @@ _CHINESE: Final = tuple(
             r"两次优化器更新；评估、保存和日志不另占显存。",
         ),
         (
+            r"No data was given: every sequence has (\S+) tokens, and one pass over the data has (\S+)\.",
+            r"未给出数据：每个序列有 \1 个词元，遍历一次数据共 \2 个。",
+        ),
+        (
+            r"An optimizer step takes (\S+) sequences over all cards\.",
+            r"所有卡上一次优化器更新取 \1 个序列。",
+        ),
+        (r"Left out: (.+?)\. (.+)", r"未考虑：\1。\2"),
+        (
             r"Attention on (.+): (.+) \(the choice of PyTorch (\S+) on CUDA\)\.",
             r"\1 上的注意力：\2（PyTorch \3 在 CUDA 上的选择）。",
         ),

@@ -20,6 +20,8 @@ COUNTS: Final = ((1, 1), (2, 1), (4, 1), (8, 1), (8, 2), (8, 4))
 SPARE: Final = 0.03
 """Share of a card that is left over, for an answer that is not traced on every card."""
 
+_Known = tuple[dict[Family, Outline], dict[Family, str]]
+
 
 def hardware_for(
     wish: Wish, engine: Engine, *, outlines: Mapping[Family, Outline], top: int
@@ -28,22 +30,20 @@ def hardware_for(
 
     Every card that is rented at a known price, and those on desks, in the counts that are common.
     """
-    by_kernels: dict[object, dict[Family, Outline]] = {}
+    by_kernels: dict[object, _Known] = {}
     if wish.cluster is not None:
-        by_kernels[_kernels(wish.cluster.gpu)] = dict(outlines)
+        by_kernels[_kernels(wish.cluster.gpu)] = (dict(outlines), {})
     found: list[tuple[float, Hardware]] = []
     for card in _cards(engine):
-        shared = by_kernels.setdefault(_kernels(card), {})
-        choices = [hardware for hardware in _choices(card, wish, engine, shared)]
+        shared = by_kernels.setdefault(_kernels(card), ({}, {}))
+        choices = list(_choices(card, wish, engine, shared))
         if choices:
             found.append(min(choices, key=lambda each: each[0]))
     found.sort(key=lambda each: each[0])
     return tuple(hardware for _, hardware in found[:top])
 
 
-def _choices(
-    card: Gpu, wish: Wish, engine: Engine, outlines: dict[Family, Outline]
-) -> Iterator[tuple[float, Hardware]]:
+def _choices(card: Gpu, wish: Wish, engine: Engine, known: _Known) -> Iterator[tuple[float, Hardware]]:
     """Yield the clusters of *card* that hold the run, with what they are ranked by."""
     for gpus, nodes in COUNTS:
         cluster = Cluster(gpu=card, gpus=gpus, nodes=nodes)
@@ -52,7 +52,7 @@ def _choices(
             asked.batch(cluster.cards)
         except RecipeError:  # the batch cannot be shared by so many cards
             continue
-        scales = Scales(wish=asked, cluster=cluster, engine=engine, outlines=outlines)
+        scales = Scales(wish=asked, cluster=cluster, engine=engine, outlines=known[0], left_out=known[1])
         that_fit = fitting(
             scales.weigh_all(coarse=True, offload=False), int(scales.available_bytes * (1 - SPARE))
         )

@@ -85,8 +85,7 @@ class Scales:
             optimizers = tuple(dict.fromkeys(each.optim for each in chosen))
             outline = self.outline(family, optimizers) if chosen else None
             if outline is not None:
-                mixed = outline.unchecked is not None
-                found += [self.weigh(family, v) for v in chosen if mixed or v.every_n_layers == 1]
+                found += [self.weigh(family, each) for each in chosen if self.holds(family, each)]
         return found
 
     def _worth_weighing(self, family: Family, *, coarse: bool, offload: bool) -> list[Variation]:
@@ -115,13 +114,17 @@ class Scales:
 
     def outline(self, family: Family, optimizers: Sequence[str]) -> Outline | None:
         """Return the outline of *family* that knows *optimizers*; None, and why in ``left_out``, if none."""
-        if family not in self.outlines and family not in self.left_out:
-            self.engine.tell(f"Outlining {family.name}", f"正在勾勒：{family.name_zh}")
-            try:
-                base = family.base(self.wish, self.cluster)
-                self.outlines[family] = self._joined(family, self.engine.outline(base, optimizers))
-            except UnsupportedError as error:
-                self.left_out[family] = str(error)
+        made = self.outlines.get(family)
+        known = () if made is None else (made.optim, *made.optimizers)
+        if family in self.left_out or (made is not None and set(optimizers) <= set(known)):
+            return made
+        self.engine.tell(f"Outlining {family.name}", f"正在勾勒：{family.name_zh}")
+        wanted = tuple(dict.fromkeys((*known, *optimizers)))
+        try:
+            base = family.base(self.wish, self.cluster)
+            self.outlines[family] = self._joined(family, self.engine.outline(base, wanted))
+        except UnsupportedError as error:
+            self.left_out[family] = str(error)
         return self.outlines.get(family)
 
     def _joined(self, family: Family, outline: Outline) -> Outline:

@@ -16,7 +16,7 @@ from tunesmith.search.plan import Miss, Plan, Plans, Point, Reason
 from tunesmith.search.scales import Engine, Scales
 from tunesmith.search.weighing import Weighed, fitting, front, ranked
 from tunesmith.search.wish import Wish
-from tunesmith.throughput import run_hours, run_usd, tokens_per_second
+from tunesmith.throughput import run_assumptions, run_usd, tokens_per_second
 
 SPARE: Final = 0.02
 """Share of a card that plans leave over where they can, for fragments and what else runs on it."""
@@ -103,16 +103,22 @@ def _confirmed(
 
     What a trace finds more than the outline said is expected of the next recipes of the same kind.
     """
-    limit = int(scales.available_bytes * (1 - SPARE))
-    candidates = fitting(weighed, limit)
-    if not candidates:
-        limit = scales.available_bytes
-        candidates = fitting(weighed, limit)
-    candidates = [each for each in candidates if _affordable(each, scales)]
+    for limit in (int(scales.available_bytes * (1 - SPARE)), scales.available_bytes):
+        candidates = [each for each in fitting(weighed, limit) if _affordable(each, scales)]
+        found, refuted = _traced(ranked(candidates, scales.wish.goal), limit, scales, top=top)
+        if found:
+            break
+    return found, refuted
+
+
+def _traced(
+    candidates: Sequence[Weighed], limit: int, scales: Scales, *, top: int
+) -> tuple[list[tuple[Weighed, Estimate]], list[tuple[Weighed, Estimate]]]:
+    """Return the *candidates*, one of each kind, that a trace found to need at most *limit*; and the others."""
     found: dict[object, tuple[Weighed, Estimate]] = {}
     refuted: list[tuple[Weighed, Estimate]] = []
     traces = 0
-    for each in ranked(candidates, scales.wish.goal):
+    for each in candidates:
         group = (each.family.name, each.variation.sharding, each.variation.offload_optimizer)
         if group in found or each.process_bytes * scales.correction(each) > limit:
             continue
@@ -128,7 +134,7 @@ def _confirmed(
             scales.correct(each, None)
             continue
         scales.correct(each, answer.peak.process_bytes)
-        if answer.fits and answer.peak.process_bytes <= scales.available_bytes:
+        if answer.fits and answer.peak.process_bytes <= limit:
             found[group] = (each, answer)
         else:
             refuted.append((each, answer))
@@ -239,8 +245,6 @@ def _assumptions(wish: Wish, scales: Scales, confirmed: Sequence[tuple[Weighed, 
         yield f"An optimizer step takes {wish.batch(scales.cluster.cards)} sequences over all cards."
     for family, why in scales.left_out.items():
         yield f"Left out: {family.name}. {why}"
+    yield from run_assumptions(scales.cluster, scales.engine.prices)
     if confirmed:
         yield from confirmed[0][1].assumptions
-
-
-__all__ = ["MOST_TRACES", "SPARE", "run_hours", "search"]
