@@ -11,7 +11,7 @@ from tunesmith.errors import UnsupportedError
 from tunesmith.memory.outline.forms import Where
 from tunesmith.memory.outline.optimizers import OptimizerStep
 from tunesmith.memory.outline.places import Line, Place, mixed, place
-from tunesmith.memory.outline.sharding import Kept, Peak, host_bytes, peaks
+from tunesmith.memory.outline.sharding import SEGMENTS, Kept, Peak, host_bytes, peaks
 from tunesmith.memory.outline.skyline import Skyline
 from tunesmith.memory.outline.variation import Needs, Variation
 from tunesmith.memory.outline.working import WorkForm, work_at
@@ -108,6 +108,13 @@ class Outline:
         """Return the peak of allocated bytes on one card."""
         return self._peak(variation).total + self.block_bytes
 
+    def reserved_bytes(self, variation: Variation) -> int:
+        """Return the peak of the allocator's segments on one card, an estimate by ratios seen in replays."""
+        return self._segments(variation, self.peak_bytes(variation))
+
+    def _segments(self, variation: Variation, allocated: int) -> int:
+        return int(allocated * max(self.reserved_ratio, SEGMENTS.get(variation.sharding, 1.0)))
+
     def peaks(self, variations: Iterable[Variation]) -> list[int]:
         """Return the peak of allocated bytes of each of many variations."""
         peak, more = self._peak, self.block_bytes
@@ -121,7 +128,7 @@ class Outline:
         parts = _parts(line, extra, allocated)
         return Needs(
             allocated_bytes=allocated,
-            reserved_bytes=int(allocated * self.reserved_ratio),
+            reserved_bytes=self._segments(variation, allocated),
             host_bytes=host * variation.gpus,
             host_pinned_bytes=locked * variation.gpus,
             phase=line.phase,
