@@ -145,13 +145,13 @@ def in_common(recipe: Recipe, same: frozenset[str], lang: str) -> str:
     return _joined(choices(recipe), lambda topic: topic in same and topic in _WORTH_A_WORD, lang)
 
 
-def named(recipe: Recipe, lang: str) -> str:
-    """Return the method and what decides its memory, as one text.
+def named(recipe: Recipe, lang: str, same: frozenset[str] = frozenset()) -> str:
+    """Return the method and what decides its memory, as one text, but for what is the *same* for all.
 
     >>> named(Recipe(model="gpt2", method="full", optim="adamw_8bit", gradient_checkpointing=False), "en")
     'full fine-tuning · no checkpointing · adamw_8bit'
     """
-    decides = _joined(choices(recipe), lambda topic: topic in _DECIDES, lang)
+    decides = _joined(choices(recipe), lambda topic: topic in _DECIDES and topic not in same, lang)
     return " · ".join(filter(None, (tell(lang)(*method_name(recipe)), decides)))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
+from tunesmith.recipe import Recipe
 from tunesmith.report.assumptions import sentence
 from tunesmith.report.bilingual import pair, said
 from tunesmith.report.document import document, languages, resource
@@ -70,7 +71,12 @@ def _sections(plans: Plans, lang: str, passes: float) -> Iterator[Markup]:
         yield _hardware(plans.hardware, lang, passes)
     if plans.plans:
         title = said("h2", "Plans", "方案", lang)
-        yield tag("section", title, _table_of_plans(plans, lang, passes), _agreed(plans, lang))
+        yield tag(
+            "section",
+            title,
+            _table_of_plans(plans, lang, passes),
+            _said_once([plan.recipe for plan in plans.plans], lang),
+        )
         told = [_details(plans, rank, lang, passes) for rank in range(1, len(plans.plans) + 1)]
         yield tag("section", said("h2", "Reasons and recipes", "理由与配方", lang), *told)
     if plans.nearest_miss is not None:
@@ -165,12 +171,13 @@ def _bar(plan: Plan, memory: int) -> Markup:
     return tag("svg", tag("title", told), ground, *pieces, class_="bar", width=_BAR, height=9)
 
 
-def _agreed(plans: Plans, lang: str) -> Markup:
-    same = shared([plan.recipe for plan in plans.plans])
-    texts = pair(lambda each: in_common(plans.plans[0].recipe, same, each))
+def _said_once(recipes: Sequence[Recipe], lang: str) -> Markup:
+    """Return what all *recipes* have in common; of one, what else it is."""
+    same = shared(recipes)
+    texts = pair(lambda each: in_common(recipes[0], same, each))
     if not texts[0]:
         return Markup("")
-    titles = ("In each", "共同") if len(plans.plans) > 1 else ("Also", "此外")
+    titles = ("In each", "共同") if len(recipes) > 1 else ("Also", "此外")
     return said("p", f"{titles[0]}: {texts[0]}", f"{titles[1]}：{texts[1]}", lang, class_="soft")
 
 
@@ -223,15 +230,16 @@ def _hardware(hardware: Sequence[Hardware], lang: str, passes: float) -> Markup:
         said("th", "cost", "费用", lang, class_="figure"),
     ]
     title = said("h2", "Hardware that holds it", "放得下的硬件", lang)
-    table = _table(head, [_cluster(each, lang, passes) for each in hardware], "hardware")
-    return tag("section", title, table)
+    same = shared([each.recipe for each in hardware]) if len(hardware) > 1 else frozenset()
+    table = _table(head, [_cluster(each, same, lang, passes) for each in hardware], "hardware")
+    return tag("section", title, table, _said_once([each.recipe for each in hardware], lang))
 
 
-def _cluster(each: Hardware, lang: str, passes: float) -> Markup:
+def _cluster(each: Hardware, same: frozenset[str], lang: str, passes: float) -> Markup:
     return tag(
         "tr",
         _both("td", lang, lambda t: inert(cards(each.gpu, each.gpus, each.nodes, t))),
-        said("td", *pair(partial(named, each.recipe)), lang, class_="soft"),
+        said("td", *pair(partial(named, each.recipe, same=same)), lang, class_="soft"),
         tag("td", gib(each.peak_bytes), class_="figure"),
         _both("td", lang, lambda t: hours(each.hours, t, passes), class_="figure"),
         _both("td", lang, lambda t: usd(each.usd, t, passes), class_="figure"),

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tunesmith.recipe import Recipe
 from tunesmith.report.assumptions import sentence
 from tunesmith.report.naming import cards, differing, in_common, method_name, named, shared
 from tunesmith.report.plans.figures import batch, epochs, hours, sequences, span, usd
@@ -28,16 +29,20 @@ def answer(plans: Plans, *, lang: str = "en", passes: float = 1.0) -> Group:
     t = tell(lang)
     blocks: list[RenderableType] = [_headline(plans, t)]
     if plans.hardware and plans.gpu is None:
-        blocks += ["", _hardware(plans.hardware, lang, passes)]
+        blocks += ["", *_hardware(plans.hardware, lang, passes)]
     if plans.plans:
-        blocks += ["", _table_of_plans(plans, lang, passes), *_agreed(plans.plans, lang, t)]
+        blocks += [
+            "",
+            _table_of_plans(plans, lang, passes),
+            *_said_once([plan.recipe for plan in plans.plans], lang, t),
+        ]
         for title, reasons in grouped(plans.plans[0].reasons):
             blocks += [Text(f"\n{t(*title)}", style="bold"), _sentences(reasons, t)]
         blocks += _others(plans.plans, t)
     if plans.nearest_miss is not None:
         blocks += _miss(plans.nearest_miss, lang, t, alone=not plans.plans)
     if plans.hardware and plans.gpu is not None:
-        blocks += ["", _hardware(plans.hardware, lang, passes)]
+        blocks += ["", *_hardware(plans.hardware, lang, passes)]
     return Group(*blocks, *_assumptions(plans, lang))
 
 
@@ -105,11 +110,11 @@ def _row(
     yield Text.assemble(hours(plan.hours, t, passes), ("\n" + usd(plan.usd, t, passes), "not bold"))
 
 
-def _agreed(plans: Sequence[Plan], lang: str, t: Tell) -> Iterator[RenderableType]:
-    recipe = plans[0].recipe
-    text = in_common(recipe, shared([plan.recipe for plan in plans]), lang)
+def _said_once(recipes: Sequence[Recipe], lang: str, t: Tell) -> Iterator[RenderableType]:
+    """Yield what all *recipes* have in common; of one, what else it is."""
+    text = in_common(recipes[0], shared(recipes), lang)
     if text:
-        title = t("In each", "共同") if len(plans) > 1 else t("Also", "此外")
+        title = t("In each", "共同") if len(recipes) > 1 else t("Also", "此外")
         yield Text(f"\n{title}{t(': ', '：')}{text}", style="dim")
 
 
@@ -144,8 +149,10 @@ def _miss(miss: Miss, lang: str, t: Tell, *, alone: bool) -> Iterator[Renderable
     yield _sentences(miss.reasons, t)
 
 
-def _hardware(hardware: Sequence[Hardware], lang: str, passes: float) -> Table:
+def _hardware(hardware: Sequence[Hardware], lang: str, passes: float) -> Iterator[RenderableType]:
     t = tell(lang)
+    recipes = [each.recipe for each in hardware]
+    same = shared(recipes) if len(recipes) > 1 else frozenset()
     table = _table(
         t("hardware that holds it", "放得下的硬件"),
         t("recipe", "配方"),
@@ -157,12 +164,13 @@ def _hardware(hardware: Sequence[Hardware], lang: str, passes: float) -> Table:
     for each in hardware:
         table.add_row(
             inert(cards(each.gpu, each.gpus, each.nodes, t)),
-            Text(named(each.recipe, lang), style="dim"),
+            Text(named(each.recipe, lang, same), style="dim"),
             f"{each.peak_bytes / GIB:,.2f}",
             hours(each.hours, t, passes),
             usd(each.usd, t, passes),
         )
-    return table
+    yield table
+    yield from _said_once(recipes, lang, t)
 
 
 def _assumptions(plans: Plans, lang: str) -> Iterator[RenderableType]:
