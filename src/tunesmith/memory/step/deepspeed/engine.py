@@ -99,7 +99,8 @@ class QuantizedZero(Zero):
         for param in model.parameters():
             if param.dtype in CASTABLE and param.dtype is not self.settings.dtype:
                 param.data = param.data.to(self.settings.dtype)
-        yield "load", model
+                self.label([param], self.settings.learning if param.requires_grad else "weights")
+        yield "shard", model
 
 
 class ZeroThree(Zero):
