@@ -44,7 +44,7 @@ def test_every_recipe_tells_what_it_is(planned: Planned) -> None:
     for point in plans.front:
         assert any(title and gib(point.process_bytes) in title for title in titles)
     numbered = [each.findtext(f"{SVG}text") for each in marks(drawn(plans))]
-    assert [number for number in numbered if number] == ["1", "2", "3"]
+    assert [number for number in numbered if number] == ["3", "2", "1"]  # the first lies on top
 
 
 def test_marks_lie_as_their_figures_do(planned: Planned) -> None:

@@ -37,6 +37,7 @@ def test_an_interval_never_becomes_a_smaller_one_than_its_digits_show(ends: tupl
 @pytest.mark.parametrize(
     ("interval", "en", "zh"),
     [
+        (Interval(0.005, 0.01), "18–36 s", "18–36 秒"),
         (Interval(0.2, 0.4), "12–24 min", "12–24 分钟"),
         (Interval(0.8, 1.4), "0.80–1.4 h", "0.80–1.4 小时"),
         (Interval(3.0, 3.0), "3.0 h", "3.0 小时"),
@@ -44,7 +45,7 @@ def test_an_interval_never_becomes_a_smaller_one_than_its_digits_show(ends: tupl
     ],
 )
 def test_a_time_has_the_unit_that_suits_it(interval: Interval, en: str, zh: str) -> None:
-    """Minutes below an hour, days above four."""
+    """Seconds below a minute, minutes below an hour, days above four."""
     assert (hours(interval, EN), hours(interval, ZH)) == (en, zh)
 
 

@@ -64,7 +64,7 @@ def plans_svg(plans: Plans, *, lang: str = "en", titled: bool = True) -> Markup:
         *_limit(gpu, memory, lang),
         *fronts(marks),
         *(whisker(mark, time) for mark in marks if mark.rank),
-        *(drawn_mark(mark, lang) for mark in sorted(marks, key=lambda mark: mark.rank)),
+        *(drawn_mark(mark, lang) for mark in sorted(marks, key=lambda mark: (mark.rank > 0, -mark.rank))),
         *labels(marks, lang, within=(_LEFT, _TOP, _RIGHT, _BOTTOM), taken=_line(gpu, memory)),
         *legend(marks, lang, left=_LEGEND, right=WIDTH - 20, top=_TOP),
         *_footer(lang),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from math import floor, log10
+from typing import Final
 
 from tunesmith.recipe import Recipe
 from tunesmith.report.words import Tell
 from tunesmith.throughput import Interval
+
+_UNITS: Final = ((96.0, "d", "天", 1 / 24), (1.0, "h", "小时", 1.0), (1 / 60, "min", "分钟", 60.0))
+"""From so many hours on, a unit in English and Chinese, and how many of it are an hour."""
 
 
 def span(interval: Interval, factor: float = 1.0) -> str:
@@ -33,11 +37,12 @@ def rounded(value: float) -> str:
 
 
 def hours(interval: Interval, t: Tell, passes: float = 1.0) -> str:
-    """Return a time in hours; in minutes below one hour, in days above four."""
-    for unit, zh, size in (("d", " 天", 24.0), ("h", " 小时", 1.0)):
-        if interval.high * passes >= (96.0 if unit == "d" else 1.0):
-            return f"{span(interval, passes / size)}{t(f' {unit}', zh)}"
-    return f"{span(interval, passes * 60)}{t(' min', ' 分钟')}"
+    """Return a time given in hours, in the unit that suits it: days from four days on, down to seconds."""
+    most = interval.high * passes
+    for least, unit, unit_zh, factor in _UNITS:
+        if most >= least:
+            return f"{span(interval, passes * factor)}{t(f' {unit}', f' {unit_zh}')}"
+    return f"{span(interval, passes * 3600)}{t(' s', ' 秒')}"
 
 
 def usd(interval: Interval | None, t: Tell, passes: float = 1.0) -> str:
