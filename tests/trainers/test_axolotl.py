@@ -108,6 +108,9 @@ def test_fsdp_and_replicas_are_read() -> None:
     text = f"{BASE}fsdp_version: 2\nfsdp_config:\n  offload_params: true\n  reshard_after_forward: true\n"
     recipe = read(text, trainer="axolotl").recipe
     assert (recipe.sharding, recipe.offload.parameters) == ("fsdp", "cpu")
+    assert not read(text, trainer="axolotl").warnings
+    old = read(text.replace("fsdp_version: 2\n", ""), trainer="axolotl")
+    assert any("FSDP1" in warning.english for warning in old.warnings)
     hybrid = read(f"{text}dp_shard_size: 8\ndp_replicate_size: 2\n", trainer="axolotl").recipe
     assert hybrid.sharding == "fsdp_hybrid"
 

@@ -101,6 +101,27 @@ def test_a_loss_that_was_asked_for_is_not_traded_for_one_that_needs_more() -> No
     assert any("loss" in note.english for note in export(recipe.replace(loss=None), "torchtune").notes)
 
 
+def test_a_recipe_that_evaluates_holds_data_out(recipes: dict[str, Recipe]) -> None:
+    """Trainers refuse evaluation steps without data to evaluate on: a share of the file is kept for it."""
+    keys = {
+        "trl": "test_split_size",
+        "llamafactory": "val_size",
+        "axolotl": "val_set_size",
+        "swift": "split_dataset_ratio",
+    }
+    for trainer, key in keys.items():
+        first = export(recipes["qlora_one_card"].replace(**{"training.eval_steps": 50}), trainer).files[0]
+        assert yaml.safe_load(first.text)[key] == 0.02
+
+
+def test_packing_goes_only_where_its_attention_is() -> None:
+    """ms-swift packs with flash attention only, and says so at start; the export says it before."""
+    recipe = Recipe(model="gpt2", packing=True)
+    with pytest.raises(UnsupportedError, match="packing needs flash attention"):
+        export(recipe, "swift")
+    assert export(recipe.replace(attn_implementation="flash_attention_2"), "swift").runs.packing
+
+
 def test_an_unknown_trainer_is_told_with_the_nearest() -> None:
     """A misspelt trainer gets the nearest name."""
     with pytest.raises(RecipeError, match="Did you mean axolotl"):

@@ -146,6 +146,20 @@ def test_the_files_that_trainers_ship_are_known_by_name(name: str, sharding: str
     assert next(origin for origin in back.provenance if origin.key == "sharding").how == "assumed"
 
 
+@pytest.mark.parametrize(("gpus", "sharding"), [(1, "none"), (4, "ddp")])
+def test_cards_beside_a_file_without_sharding_repeat_the_model(gpus: int, sharding: str) -> None:
+    """Several cards and no word of sharding are data parallelism, assumed and said so."""
+    back = read(AXOLOTL, changes={"hardware.gpus": gpus})
+    assert back.recipe.sharding == sharding
+    assert next(origin for origin in back.provenance if origin.key == "sharding").how == "assumed"
+
+
+def test_an_offload_of_parameters_alone_is_known_by_name() -> None:
+    """Axolotl's zero3_bf16_cpuoffload_params.json leaves the optimizer on the card."""
+    recipe = read(f"{AXOLOTL}deepspeed: deepspeed_configs/zero3_bf16_cpuoffload_params.json\n").recipe
+    assert (recipe.offload.optimizer, recipe.offload.parameters) == ("none", "cpu")
+
+
 # -- hostile files ----------------------------------------------------------------------------------
 
 

@@ -87,6 +87,13 @@ def test_what_no_recipe_can_say_is_refused(old: str, new: str, told: str) -> Non
         read(QLORA.replace(old, new))
 
 
+def test_several_cards_are_fsdp_there() -> None:
+    """Its distributed recipes know nothing else; the model can be given where its builder is not known."""
+    assert read(QLORA, changes={"hardware.gpus": 2}).recipe.sharding == "fsdp"
+    text = QLORA.replace("qlora_llama3_1_8b", "qlora_mine")
+    assert read(text, changes={"model": "gpt2"}).recipe.model == "gpt2"
+
+
 def test_an_unknown_builder_is_a_mistake_with_its_line() -> None:
     """A component that is no model of torchtune's configurations is told."""
     with pytest.raises(RecipeError, match=r"model._component_ \(line 3\)"):

@@ -130,7 +130,7 @@ def read(reading: Reading) -> None:
         reading.set("precision.autocast", PRECISIONS[precision], "mixed_precision")
     kind = reading.choice("distributed_type", TYPES)
     if kind == "fsdp":
-        read_fsdp(reading, "fsdp_config", "fsdp_")
+        read_fsdp(reading, "fsdp_config", unsaid=1)
     elif kind == "deepspeed":
         _read_deepspeed(reading)
     elif kind == "multi_gpu":
@@ -158,12 +158,15 @@ def read_cards(reading: Reading) -> None:
     reading.set("hardware.nodes", nodes, "num_machines")
 
 
-def read_fsdp(reading: Reading, section_name: str, prefix: str) -> None:
-    """Set sharding and offload from the FSDP section *section_name*, whose keys begin with *prefix*."""
+def read_fsdp(reading: Reading, section_name: str, *, unsaid: int) -> None:
+    """Set sharding and offload from the FSDP section *section_name*, whose keys may begin with ``fsdp_``.
+
+    *unsaid* is the version of FSDP where the file names none.
+    """
     given = reading.mapping(section_name)
 
     def name(key: str) -> str:
-        return f"{section_name}.{prefix if f'{prefix}{key}' in given else ''}{key}"
+        return f"{section_name}.{'fsdp_' if f'fsdp_{key}' in given else ''}{key}"
 
     for key in given:
         reading.used.add(f"{section_name}.{key}")
@@ -183,14 +186,14 @@ def read_fsdp(reading: Reading, section_name: str, prefix: str) -> None:
     reading.set("offload.parameters", place, *offloads)
     if reading.boolean(name("activation_checkpointing")):
         reading.set("gradient_checkpointing", True, name("activation_checkpointing"))
-    if str(reading.raw(name("version")) or "2") == "1":
+    if str(reading.raw(name("version")) or reading.raw("fsdp_version") or unsaid) == "1":
         reading.warn(
             "FSDP1 is asked for, FSDP2 is computed. FSDP1's flat parameters need more around each layer.",
             "文件要求 FSDP1，计算按 FSDP2 进行；FSDP1 的扁平参数在层边界处需要更多显存。",
         )
 
 
-def read_fsdp_words(reading: Reading, name: str, section_name: str) -> None:
+def read_fsdp_words(reading: Reading, name: str, section_name: str, *, unsaid: int) -> None:
     """Set sharding and offload from transformers' words under *name*, e.g. ``full_shard auto_wrap offload``.
 
     The words are those of TrainingArguments.fsdp; the section beside them speaks for the rest.
@@ -199,7 +202,7 @@ def read_fsdp_words(reading: Reading, name: str, section_name: str) -> None:
     words = given if isinstance(given, list) else str(given).split()
     if not given or words in (["no"], ["false"]):
         return
-    read_fsdp(reading, section_name, "fsdp_")
+    read_fsdp(reading, section_name, unsaid=unsaid)
     for word in words:
         if str(word).lower() in STRATEGIES and str(word).lower() != "full_shard":
             reading.set("sharding", STRATEGIES[str(word).lower()], name)
@@ -213,7 +216,7 @@ def read_fsdp_file(reading: Reading, name: str) -> None:
     text, source = reading.fetch(str(reading.raw(name)))
     content = read_text(text, source)
     other = _beside(reading, content, key_lines(text), source)
-    read_fsdp_words(other, "fsdp", "fsdp_config")
+    read_fsdp_words(other, "fsdp", "fsdp_config", unsaid=2)
     _take(reading, other, set())
 
 

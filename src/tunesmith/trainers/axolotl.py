@@ -267,7 +267,7 @@ def read(reading: Reading) -> None:
     _read_loss(reading)
     _read_training(reading)
     if reading.stated("fsdp_config") or reading.stated("fsdp"):
-        accelerate.read_fsdp(reading, "fsdp_config", "fsdp_")
+        accelerate.read_fsdp(reading, "fsdp_config", unsaid=1)
         reading.used |= {"fsdp", "fsdp_version"}
         if (
             reading.stated("dp_replicate_size")

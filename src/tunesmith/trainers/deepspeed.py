@@ -232,6 +232,7 @@ def _assume_preset(reading: Reading, given: str, stage: int) -> None:
     )
     reading.assume("sharding", f"zero{stage}", why)
     if "offload" in given.lower():
-        reading.assume("offload.optimizer", "cpu", why)
+        if "params" not in given.lower():
+            reading.assume("offload.optimizer", "cpu", why)
         if stage == 3:
             reading.assume("offload.parameters", "cpu", why)

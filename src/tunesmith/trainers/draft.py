@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import yaml
 
+from tunesmith.recipe.kinds import NUMBER
 from tunesmith.recipe.problems import printable
 from tunesmith.trainers.result import Said
 
@@ -89,6 +91,9 @@ def _number(dumper: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(float, _number)
+_Dumper.add_implicit_resolver(  # text that YAML 1.2 would take for a number is quoted
+    "tag:yaml.org,2002:float", re.compile(f"(?:{NUMBER.pattern})$"), list("-+.0123456789")
+)
 
 
 def written(name: str, content: Mapping[str, Any], head: list[str]) -> str:

@@ -39,6 +39,10 @@ DEFAULTS: Final[Mapping[str, Defaults]] = {
     "swift": swift.DEFAULTS,
 }
 
+SHARED: Final = Said(
+    "several cards and no sharding in the file: the trainer repeats the model on each (torchtune: FSDP2)",
+    "多张卡而文件未写分片：训练器在每张卡上复制模型（torchtune 用 FSDP2）",
+)
 ASKED: Final = Said("asked for beside the file", "在文件之外给出")
 
 
@@ -102,7 +106,12 @@ def _recipe(reading: Reading, changes: Mapping[str, Any], name: str) -> Recipe:
     values = dict(reading.values)
     if not any(reading.origins[key].how == "stated" for key in values if key.startswith("training.")):
         values = {key: value for key, value in values.items() if not key.startswith("training.")}
-    sharding = changes.get("sharding", values.get("sharding", "none"))
+    sharding = changes.get("sharding", values.get("sharding"))
+    if sharding in (None, "none") and _several(values, changes):
+        sharding = "fsdp" if name == "torchtune" else "ddp"
+        if "sharding" not in changes:
+            reading.assume("sharding", sharding, SHARED)
+            values["sharding"] = sharding
     if sharding not in ZERO:
         values = {key: value for key, value in values.items() if not key.startswith("deepspeed.")}
     reading.values = values
@@ -120,6 +129,12 @@ def _recipe(reading: Reading, changes: Mapping[str, Any], name: str) -> Recipe:
         return recipe.replace(**changes) if "method" in changes else recipe
     except RecipeError as error:
         raise RecipeError(f"{reading.source}, read as a recipe: {error}") from None
+
+
+def _several(values: Mapping[str, Any], changes: Mapping[str, Any]) -> bool:
+    """Return whether the file, or what is asked beside it, is for more than one card."""
+    said = {**values, **changes}
+    return any(said.get(key, 1) not in (1, None) for key in ("hardware.gpus", "hardware.nodes"))
 
 
 def _provenance(recipe: Recipe, reading: Reading, changes: Mapping[str, Any]) -> tuple[Origin, ...]:

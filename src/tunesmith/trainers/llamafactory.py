@@ -279,7 +279,7 @@ def read(reading: Reading) -> None:
     reading.set("gradient_checkpointing_kwargs", kwargs, "use_reentrant_gc")
     read_training(reading, "warmup_ratio" if reading.stated("warmup_ratio") else "warmup_steps")
     if reading.stated("fsdp"):
-        accelerate.read_fsdp_words(reading, "fsdp", "fsdp_config")
+        accelerate.read_fsdp_words(reading, "fsdp", "fsdp_config", unsaid=1)
     deepspeed.read_reference(reading, "deepspeed")
     if reading.values.get("sharding") == "zero3" and reading.values.get("method") == "full":
         reading.assume("precision.weights", "bfloat16", MODEL_TYPE)  # init_adapter() leaves them as they are

@@ -313,11 +313,11 @@ def _read_model(reading: Reading) -> None:
     method = "full" if not name.startswith(("lora_", "qlora_")) else "qlora" if quantized else "lora"
     bare = f"{package}.{name.removeprefix('q').removeprefix('lora_') if method != 'full' else name}"
     known = next((each for each in components() if each.builder == bare), None)
-    if known is None:
+    if known is None and "model" not in reading.changes:
         reading.problem(
             "model._component_", "a builder of a model that is known", "Give MODEL beside the file."
         )
-    else:
+    elif known is not None:
         reading.set("model", _named(reading, bare, known), "model._component_")
     reading.set("method", method, "model._component_")
     if method == "full":

@@ -180,7 +180,7 @@ def read(reading: Reading) -> None:
         reading.set("precision.autocast", autocast, "bf16", "fp16")
         accelerate.read_reference(reading, "accelerate_config")
     if reading.stated("fsdp"):
-        accelerate.read_fsdp_words(reading, "fsdp", "fsdp_config")
+        accelerate.read_fsdp_words(reading, "fsdp", "fsdp_config", unsaid=2)
     deepspeed.read_reference(reading, "deepspeed")
 
 
