@@ -42,9 +42,9 @@ def test_an_outline_is_kept(
     )
 
 
-def test_five_small_traces_are_enough(outlined: Callable[[str], Outline]) -> None:
-    """Three points of the fewest layers, two of one more."""
-    assert outlined("full").num_traces == 5
+def test_four_small_traces_are_enough(outlined: Callable[[str], Outline]) -> None:
+    """Three points of the fewest layers, one of one more."""
+    assert outlined("full").num_traces == 4
     assert outlined("full").trainable_parameters == outlined("full").parameters
 
 

@@ -1,6 +1,6 @@
 """The whole model's run at three points at once, from a few of its layers.
 
-Few layers are traced at three points and one round more of them at two. The bytes that a storage takes at
+Few layers are traced at three points and one round more of them at one. The bytes that a storage takes at
 the three points are packed into one whole number, side by side: unrolling only adds and multiplies sizes,
 so it carries all three through at once.
 """
@@ -187,20 +187,13 @@ class _Sampler:
     def joined(self, few: list[tuple[Where, Traced]], capped: frozenset[_Seen]) -> Sampled:
         """Return the whole run from *few* layers at three points and one round more at two."""
         (first, a), (second, b), (third, c) = few
-        more = [self._run(self._more, where) for where in (first, second)]
+        more = self._run(self._more, first)
         rounds = self._layers.rounds
         short = _packed([a.timeline, b.timeline, c.timeline], capped)
-        known: dict[tuple[object, ...], int | None] = {}
-        for storage in short.storages:
-            sizes, _ = unpacked(storage.bytes)
-            key = (*_cause(storage), *sizes[:2])
-            known[key] = sizes[2] if known.get(key, sizes[2]) == sizes[2] else None
-        if _causes(more[0].timeline) != _causes(more[1].timeline):
-            raise UnsupportedError("one layer more runs other operations at another length; trace instead.")
-        last = _third(more[0].timeline, more[1].timeline, known)
-        if last is None:
-            last = self._run(self._more, third).timeline
-        long = _packed([more[0].timeline, more[1].timeline, last], capped)
+        elsewhere = _elsewhere(more.timeline, short)
+        if elsewhere is None:
+            elsewhere = [self._run(self._more, where).timeline for where in (second, third)]
+        long = _packed([more.timeline, *elsewhere], capped)
         timeline = unrolling(short, long, period=self._layers.period).timeline(rounds)
         return Sampled(
             timeline=timeline,
@@ -208,14 +201,14 @@ class _Sampler:
             more=long,
             layers=self._layers,
             points=(first, second, third),
-            work=tuple(
-                (where, _extended(less.work, larger.work, rounds))
-                for where, less, larger in ((first, a, more[0]), (second, b, more[1]))
+            work=(
+                (first, _extended(a.work, more.work, rounds)),
+                (second, _in_proportion(b.work, a.work, _extended(a.work, more.work, rounds))),
             ),
             traced=a,
-            parameters=a.parameters + rounds * (more[0].parameters - a.parameters),
+            parameters=a.parameters + rounds * (more.parameters - a.parameters),
             trainable_parameters=a.trainable_parameters
-            + rounds * (more[0].trainable_parameters - a.trainable_parameters),
+            + rounds * (more.trainable_parameters - a.trainable_parameters),
             num_traces=self.num_traces,
         )
 
@@ -228,22 +221,31 @@ def _causes(timeline: Timeline) -> tuple[object, ...]:
     return timeline.events, [(s.category, s.module, s.operation) for s in timeline.storages]
 
 
-def _third(
-    first: Timeline, second: Timeline, known: Mapping[tuple[object, ...], int | None]
-) -> Timeline | None:
-    """Return the timeline of the third point from those of two, whose layers are *known*; None if not.
+def _elsewhere(more: Timeline, short: Timeline) -> list[Timeline] | None:
+    """Return *more*, traced at the first point, at the others: its storages are those of *short*'s layers.
 
-    What counts layers, such as the norms that clipping stacks, does not change with the batch or length.
+    None where storages of one cause and size here differ there, or one is not among the layers' and its kind
+    changes with the batch or length; what counts layers, such as the norms that clipping stacks, does not.
     """
-    storages = []
-    for here, there in zip(first.storages, second.storages, strict=True):
-        size = known.get((*_cause(here), here.bytes, there.bytes))
-        if size is None and here.bytes == there.bytes:
-            size = here.bytes
-        if size is None:
+    known: dict[_Seen, tuple[int, ...] | None] = {}
+    changing = set()
+    for storage in short.storages:
+        (here, *there), _ = unpacked(storage.bytes)
+        key = (*_cause(storage), here)
+        sizes = tuple(there)
+        known[key] = sizes if known.get(key, sizes) == sizes else None
+        if any(size != here for size in sizes):
+            changing.add(key[:3])
+    columns: list[list[Storage]] = [[] for _ in range(_POINTS - 1)]
+    for storage in more.storages:
+        cause = _cause(storage)
+        key = (*cause, storage.bytes)
+        found = known.get(key) if key in known or cause in changing else (storage.bytes,) * (_POINTS - 1)
+        if found is None:
             return None
-        storages.append(replace(here, bytes=size))
-    return replace(first, storages=tuple(storages))
+        for column, size in zip(columns, found, strict=True):
+            column.append(replace(storage, bytes=size))
+    return [replace(more, storages=tuple(column)) for column in columns]
 
 
 def _packed(timelines: list[Timeline], capped: frozenset[_Seen]) -> Timeline:
@@ -266,6 +268,37 @@ def _extended(few: WorkByPhase, more: WorkByPhase, rounds: int) -> WorkByPhase:
         less = {(work.kind, work.dtype): work for work in few.get(phase, ())}
         whole[phase] = tuple(_more_work(less.get((work.kind, work.dtype)), work, rounds) for work in works)
     return whole
+
+
+def _in_proportion(few: WorkByPhase, here: WorkByPhase, whole: WorkByPhase) -> WorkByPhase:
+    """Return the whole model's work at another point, where *few* layers take what they take there.
+
+    The layers' share of each kind is the same as *here*: exact for what grows with tokens alone, as matrix
+    products do, and for what does not grow.
+    """
+    scaled = {}
+    for phase, works in whole.items():
+        there = {(work.kind, work.dtype): work for work in few.get(phase, ())}
+        own = {(work.kind, work.dtype): work for work in here.get(phase, ())}
+        scaled[phase] = tuple(
+            _times(work, there.get((work.kind, work.dtype), work), own.get((work.kind, work.dtype), work))
+            for work in works
+        )
+    return scaled
+
+
+def _times(whole: Work, few: Work, here: Work) -> Work:
+    def times(name: str) -> int:
+        of: int = getattr(here, name)
+        return round(getattr(whole, name) * getattr(few, name) / of) if of else int(getattr(whole, name))
+
+    return Work(
+        kind=whole.kind,
+        dtype=whole.dtype,
+        flops=times("flops"),
+        moved_bytes=times("moved_bytes"),
+        kernels=times("kernels"),
+    )
 
 
 def _more_work(few: Work | None, more: Work, rounds: int) -> Work:
