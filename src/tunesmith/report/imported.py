@@ -32,6 +32,8 @@ def provenance(imported: Imported, *, lang: str = "en") -> Group:
     own = tuple(origin for origin in imported.provenance if not _is_own(origin))
     for origin in own:
         where = origin.where_zh if lang == "zh" else origin.where
+        if origin.how == "stated":
+            where = where.rpartition("/")[2]  # the file without its folder, which the user has just typed
         table.add_row(origin.key, _value(origin.value), t(*HOW[origin.how]), inert(where, 400))
     rest = len(imported.provenance) - len(own)
     lines = [
