@@ -8,7 +8,7 @@ allocation belongs to, for the caching allocator keeps the memory of each stream
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -104,7 +104,12 @@ class Streams:
 
 
 @contextmanager
-def many_cards(recipe: Recipe, streams: Streams, *patches: Iterable[tuple[Any, str, Any]]) -> Iterator[None]:
+def many_cards(
+    recipe: Recipe,
+    streams: Streams,
+    *patches: Iterable[tuple[Any, str, Any]],
+    absent: Callable[[], bool] = lambda: False,
+) -> Iterator[None]:
     """Be rank 0 of as many cards as *recipe* has until the block ends, with *patches*; alone, do nothing.
 
     Raises UnsupportedError inside a program that has a process group of its own.
@@ -120,19 +125,24 @@ def many_cards(recipe: Recipe, streams: Streams, *patches: Iterable[tuple[Any, s
     distributed.init_process_group("fake", rank=0, world_size=recipe.hardware.world_size, store=FakeStore())
     try:
         with ExitStack() as stack:
-            for owner, name, value in itertools.chain(_patches(streams), *patches):
+            for owner, name, value in itertools.chain(_patches(streams, absent), *patches):
                 stack.enter_context(replaced(owner, name, value))
             yield
     finally:
         distributed.destroy_process_group()
 
 
-def _patches(streams: Streams) -> list[tuple[Any, str, Any]]:
-    """Return (owner, attribute, replacement): what keeps FSDP2 from taking the card for no device at all."""
+def _patches(streams: Streams, absent: Callable[[], bool]) -> list[tuple[Any, str, Any]]:
+    """Return (owner, attribute, replacement): what keeps FSDP2 from taking the card for no device at all.
+
+    While nothing is on the card yet, *absent*, tensors on the meta device are what they are.
+    """
     return [
         (torch, "meta", streams),
         (torch.accelerator, "current_stream", streams.current_stream),
-        (torch.Tensor, "is_meta", property(lambda _: False)),
+        (torch.Tensor, "is_meta", property(lambda _: absent())),
+        (torch.Tensor, "pin_memory", lambda tensor: tensor),
+        (torch.Tensor, "is_pinned", lambda _: True),
         (torch.UntypedStorage, "data_ptr", lambda storage: storage._cdata),
         (_fsdp_param_group.FSDPParamGroup, "_validate_no_meta_params", lambda _: None),
         (ddp, "_verify_param_shape_across_processes", lambda *_, **__: None),

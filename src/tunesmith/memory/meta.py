@@ -214,9 +214,9 @@ def _patches(autocast: Autocast) -> list[tuple[Any, str, Any]]:
         (torch, "get_autocast_dtype", lambda kind: dtype(on_cpu(kind))),
         (torch.autograd, "has_torch_function", lambda _: False),  # else recomputation would lose the modes
         (_foreach_utils, "_get_foreach_kernels_supported_devices", lambda: ["cuda", "meta"]),
-        (_foreach_utils, "_get_fused_kernels_supported_devices", lambda: ["cuda", "meta"]),
+        (_foreach_utils, "_get_fused_kernels_supported_devices", lambda: ["cuda", "meta", "cpu"]),
         (torch_optimizer, "_get_foreach_kernels_supported_devices", lambda: ["cuda", "meta"]),
-        (torch_optimizer, "_get_fused_kernels_supported_devices", lambda: ["cuda", "meta"]),
+        (torch_optimizer, "_get_fused_kernels_supported_devices", lambda: ["cuda", "meta", "cpu"]),
         *bnb.patches(),
         (chunked_logprob, "_use_triton", lambda _: True),
         (trl_utils, "_use_triton", lambda _: True),

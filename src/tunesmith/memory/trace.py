@@ -18,6 +18,7 @@ from tunesmith.memory.estimate import Traced
 from tunesmith.memory.labels import Labels, communication
 from tunesmith.memory.meta import cuda_behaviour, run_on_meta
 from tunesmith.memory.meter import Meter
+from tunesmith.memory.offloading import HostTensors
 from tunesmith.memory.recorder import Recorder
 from tunesmith.memory.scratch import Scratch
 from tunesmith.memory.step.deepspeed import assumptions as zero_assumptions
@@ -46,7 +47,7 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
     meter, streams = Meter(device.type), Streams()
     recorder = Recorder(
         device,
-        run=run_on_meta,
+        run=HostTensors() if step.keeps_shards_on_host(recipe) else run_on_meta,
         scratch=Scratch(gpu),
         workspace_bytes=gpu.cublas_workspace_bytes(torch.__version__),
         stream=lambda: streams.number,
@@ -59,7 +60,7 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
         recorder.elsewhere([*model.parameters(), *model.buffers()])
     with (
         _what_fails_is_unsupported(architecture),
-        many_cards(recipe, streams, communication(recorder)),
+        many_cards(recipe, streams, communication(recorder), absent=lambda: recorder.paused),
         cuda_behaviour(gpu) as functions,
         meter.counting(),
         recorder,

@@ -20,8 +20,9 @@ from tunesmith.memory.step.optimizer import build_optimizer
 from tunesmith.memory.step.sharding import distribution_of
 from tunesmith.memory.step.training import STEPS, TRAINERS
 from tunesmith.recipe import Recipe
+from tunesmith.recipe.names import FSDP
 
-__all__ = ["STEPS", "Run", "loads_on_card", "run"]
+__all__ = ["STEPS", "Run", "keeps_shards_on_host", "loads_on_card", "run"]
 
 
 @dataclass(kw_only=True)
@@ -46,6 +47,11 @@ def loads_on_card(recipe: Recipe) -> bool:
     Else nothing is on the card until the moment ``prepared``.
     """
     return distribution_of(recipe).loads_on_card
+
+
+def keeps_shards_on_host(recipe: Recipe) -> bool:
+    """Return whether weights, gradients and states are tensors of the host, as FSDP2 offloads them."""
+    return recipe.sharding in FSDP and recipe.offload.parameters == "cpu"
 
 
 def run(

@@ -8,7 +8,7 @@ precision, and the checkpoint reaches the cards one parameter at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +19,7 @@ from accelerate.utils.dataclasses import FullyShardedDataParallelPlugin
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
+from tunesmith.memory.host import HostBlock
 from tunesmith.memory.step.distribution import Distribution
 from tunesmith.recipe import Recipe
 
@@ -49,6 +50,18 @@ class Fsdp(Distribution):
         if hasattr(self._model, "tie_weights"):  # loading broke the tie
             self._model.tie_weights()
         yield "load", self._model
+
+    def step(self, optimizer: Any) -> None:
+        """Let the optimizer step, and count what lies on the host the first time that everything does."""
+        super().step(optimizer)
+        if _offloads(self.recipe) and not self.host:
+            learning = [p for p in self._model.parameters() if p.requires_grad]
+            states = (value for state in optimizer.state.values() for value in state.values())
+            self.host += [
+                _block("weights", self._model.parameters(), pinned=True),
+                _block("gradients", [p.grad for p in learning if p.grad is not None], pinned=True),
+                _block("optimizer states", [each for each in states if isinstance(each, torch.Tensor)]),
+            ]
 
     @contextmanager
     def micro_batch(self, *, last: bool) -> Iterator[None]:
@@ -110,6 +123,18 @@ def _mesh(recipe: Recipe, device: torch.device) -> DeviceMesh:
 
 def _offloads(recipe: Recipe) -> bool:
     return recipe.offload.parameters == "cpu"
+
+
+def _block(what: str, tensors: Iterable[torch.Tensor], *, pinned: bool = False) -> HostBlock:
+    """Return the host's memory of those *tensors* that lie there; the pinned are rounded to powers of two.
+
+    c10::CachingHostAllocatorImpl::allocate() at v2.13.0 (c10/core/CachingHostAllocator.h).
+    """
+    shards = [getattr(each, "_local_tensor", each) for each in tensors]
+    sizes = [shard.untyped_storage().nbytes() for shard in shards if shard.device.type == "cpu"]
+    if pinned:
+        sizes = [1 << (size - 1).bit_length() for size in sizes if size]
+    return HostBlock(what=what, bytes=sum(sizes), pinned=pinned)
 
 
 def _plain_buffers(model: nn.Module) -> Iterator[tuple[nn.Module, str]]:
