@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
 
 from tunesmith.memory.host import HostBlock
 from tunesmith.memory.step.deepspeed.host import Host, pinned_bytes
 from tunesmith.memory.step.deepspeed.settings import settings_of
 from tunesmith.recipe import Recipe
 
-
-class Model(nn.Module):
-    """A model of which only the hidden size is asked."""
-
-    class config:
-        hidden_size = 64
+MODEL: Any = SimpleNamespace(config=SimpleNamespace(hidden_size=64))
+"""A model of which only the hidden size is asked."""
 
 
 def host(optim: str = "adamw_torch", **choices: Any) -> tuple[Host, list[HostBlock]]:
     """Return a host for a run under stage 3, and the blocks it will hold."""
     mapping = {"model": "gpt2", "method": "full", "sharding": "zero3", "optim": optim, **choices}
     blocks: list[HostBlock] = []
-    return Host(blocks, settings_of(Recipe.from_mapping(mapping), Model()), optim), blocks
+    return Host(blocks, settings_of(Recipe.from_mapping(mapping), MODEL), optim), blocks
 
 
 @given(st.integers(1, 1 << 50))
