@@ -73,17 +73,25 @@ def outlined(llama: Architecture) -> Callable[[str], Outline]:
 
 
 @pytest.fixture(scope="session")
-def exact(llama: Architecture) -> Callable[[str, Variation], Estimate]:
+def worked(llama: Architecture) -> Callable[[str, Variation], Traced]:
+    """Return a function from a class and a variation to its real run."""
+
+    def of(name: str, variation: Variation) -> Traced:
+        recipe = recipe_of(name, **variation.changes())
+        if variation.sharding.startswith("zero") or variation.every_n_layers > 1:
+            return quiet(llama, recipe, CARD)
+        return scaled_trace(llama, recipe, CARD, trace=quiet)
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def exact(worked: Callable[[str, Variation], Traced]) -> Callable[[str, Variation], Estimate]:
     """Return a function from a class and a variation to what its real run needs."""
 
     def of(name: str, variation: Variation) -> Estimate:
         recipe = recipe_of(name, **variation.changes())
-        traced = (
-            quiet(llama, recipe, CARD)
-            if variation.sharding.startswith("zero") or variation.every_n_layers > 1
-            else scaled_trace(llama, recipe, CARD, trace=quiet)
-        )
-        return estimate_from(traced, model="llama", recipe=recipe, gpu=None)
+        return estimate_from(worked(name, variation), model="llama", recipe=recipe, gpu=None)
 
     return of
 

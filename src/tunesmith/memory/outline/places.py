@@ -65,6 +65,8 @@ class Place:
     """What the forward pass leaves to the backward pass, beside weights and states."""
     head: int
     """The largest weight outside the layers."""
+    largest: int
+    """The largest gradient of one weight."""
     start: Line
     """When the optimizer's second step begins."""
     lines: tuple[Line, ...]
@@ -111,6 +113,7 @@ def place(skyline: Skyline, where: Where) -> Place:
         layer_parts=layer,
         held=_line("step2.forward", "pass", "", total(skyline.held)).rest,
         head=bytes_of(skyline.head),
+        largest=max((sizes[number] for number, _ in skyline.gradients), default=0),
         start=start,
         lines=tuple(_not_below(lines)),
         step_bytes=max(

@@ -17,6 +17,7 @@ from tunesmith.errors import RecipeError, UnsupportedError
 from tunesmith.hardware import Gpu
 from tunesmith.memory.estimate import Traced
 from tunesmith.memory.ledger import Layers, Trace, layers_for, unrolling, with_layers
+from tunesmith.memory.ledger.scaling import scaled_work
 from tunesmith.memory.ledger.unrolling import without_layer
 from tunesmith.memory.outline.forms import Where
 from tunesmith.memory.timeline import Storage, Timeline
@@ -194,6 +195,7 @@ class _Sampler:
         if elsewhere is None:
             elsewhere = [self._run(self._more, where).timeline for where in (second, third)]
         long = _packed([more.timeline, *elsewhere], capped)
+        work = scaled_work(a.work, more.work, rounds)
         timeline = unrolling(short, long, period=self._layers.period).timeline(rounds)
         return Sampled(
             timeline=timeline,
@@ -202,8 +204,8 @@ class _Sampler:
             layers=self._layers,
             points=(first, second, third),
             work=(
-                (first, _extended(a.work, more.work, rounds)),
-                (second, _in_proportion(b.work, a.work, _extended(a.work, more.work, rounds))),
+                (first, work),
+                (second, _in_proportion(b.work, a.work, work)),
             ),
             traced=a,
             parameters=a.parameters + rounds * (more.parameters - a.parameters),
@@ -261,15 +263,6 @@ def _packed(timelines: list[Timeline], capped: frozenset[_Seen]) -> Timeline:
     return replace(first, storages=tuple(storages))
 
 
-def _extended(few: WorkByPhase, more: WorkByPhase, rounds: int) -> WorkByPhase:
-    """Return the work of the whole model from that of few layers and of one round more."""
-    whole = {}
-    for phase, works in more.items():
-        less = {(work.kind, work.dtype): work for work in few.get(phase, ())}
-        whole[phase] = tuple(_more_work(less.get((work.kind, work.dtype)), work, rounds) for work in works)
-    return whole
-
-
 def _in_proportion(few: WorkByPhase, here: WorkByPhase, whole: WorkByPhase) -> WorkByPhase:
     """Return the whole model's work at another point, where *few* layers take what they take there.
 
@@ -298,19 +291,4 @@ def _times(whole: Work, few: Work, here: Work) -> Work:
         flops=times("flops"),
         moved_bytes=times("moved_bytes"),
         kernels=times("kernels"),
-    )
-
-
-def _more_work(few: Work | None, more: Work, rounds: int) -> Work:
-    def extended(name: str) -> int:
-        start: int = getattr(few, name) if few is not None else 0
-        end: int = getattr(more, name)
-        return max(0, start + rounds * (end - start))
-
-    return Work(
-        kind=more.kind,
-        dtype=more.dtype,
-        flops=extended("flops"),
-        moved_bytes=extended("moved_bytes"),
-        kernels=extended("kernels"),
     )

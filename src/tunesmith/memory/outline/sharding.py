@@ -130,7 +130,7 @@ def _fsdp(here: Place, v: Variation, kept: Kept, states: int, step: int, rounds:
     lasting = fixed + (0 if offloaded else shards)
     alive = 0 if offloaded else int(states * _wider(v.optim, kept.trainable_bytes) / cards)
     inputs = here.inputs * (v.accumulation - 1)
-    whole_gathered = weights - whole
+    whole_gathered = layer * rounds + here.head if kept.quantized else weights
     for line in here.lines:
         gradients, gathered, sent = 0, 0, 0
         if line.family == "load":
@@ -196,7 +196,7 @@ def _zero(here: Place, v: Variation, kept: Kept, states: int, step: int) -> Iter
     alive = 0 if offloaded else 2 * share + int(states * wide / cards)
     buffer = _HALF * kept.bucket_elements * (2 if stage == 3 else 1)
     if offloaded and stage < 3:  # gradients pass through one buffer on their way to the host
-        buffer += here.head
+        buffer += here.largest
     gathered = min(weights, _HALF * _MAX_LIVE) if stage == 3 else 0
     # Stage 3 has a place for its share of gradients from the start; the others make one as they go.
     shares = 0 if offloaded else share if stage == 3 else share * (v.accumulation > 1)
@@ -226,10 +226,11 @@ def _zero(here: Place, v: Variation, kept: Kept, states: int, step: int) -> Iter
         yield Peak(lasting + learning, bare, _parts(here, fixed, lasting + learning, 0, 0, 0, 0))
     if not offloaded:
         # The norm of the gradients is taken in float64: get_grad_norm_direct().
-        whole = here.head * half / (cards if stage == 3 else 1)
+        whole = here.largest * half / (cards if stage == 3 else 1)
         yield peak(start, share + 4 * int(min(share, whole)), 0, gathered=0)
-        wider = min(2 * share, 4 * _SUB_GROUP)
-        extra = max(share, int((step - states) * wide / cards))
+        # Stage 3 steps so many elements at a time, the others all of their share.
+        part = min(share, _HALF * _SUB_GROUP) if stage == 3 else share
+        wider, extra = 2 * part, max(part, int((step - states) * wide / cards))
         yield peak(start, share + wider + extra, 0, gathered=0)
 
 
@@ -248,7 +249,7 @@ def host_bytes(here: Place, v: Variation, kept: Kept, *, states: int) -> tuple[i
     total = locked = 0
     if v.offload_optimizer == "cpu":
         # float32 weights, gradient and two states of DeepSpeedCPUAdam, and the 16-bit gradient on its way.
-        total += 9 * share + (here.head if v.sharding != "zero3" else 0)
+        total += 9 * share + (here.largest if v.sharding != "zero3" else 0)
     if v.offload_parameters == "cpu":
         part = (weights - learning) // cards + share
         locked = 1 << (part - 1).bit_length() if part else 0  # as PyTorch's pinned allocator rounds

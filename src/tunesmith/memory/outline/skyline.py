@@ -198,12 +198,12 @@ class _Board:
                 yield [0, *weighed, *(-size for size in reversed(weighed))]
 
     def sharded_spots(self) -> list[Spot]:
-        """Return the largest instants, inside layers and outside, of passes that reduce layer by layer."""
+        """Return the largest instants, in layers and outside, of passes that reduce layer by layer."""
         passes = [p for p in self._timeline.phases if p.name in ("step2.forward", "step2.backward")]
         start, end = passes[0].start, passes[-1].end
         lasting = self.snapshots({"start": start - 1})["start"]
         codes, origin = self._reduced(start, end)
-        inside = [_LAYER.search(self._storage(index).module) is not None for index in origin]
+        sides = [_side(self._storage(index).module) for index in origin]
         found: set[int] = set()
         n = len(self.columns)
         own = self._sampled.points[0]
@@ -215,8 +215,8 @@ class _Board:
             totals = list(accumulate(map(table.__getitem__, codes), initial=base))[1:]
             for phase in passes:
                 stretch = [i for i, index in enumerate(origin) if phase.start <= index < phase.end]
-                for side in (True, False):
-                    of = [i for i in stretch if inside[i] is side]
+                for side in set(sides):
+                    of = [i for i in stretch if sides[i] == side]
                     if of:
                         found.add(max(of, key=totals.__getitem__))
         spots, stops = [], sorted(found)
@@ -356,6 +356,12 @@ def layer_of(module: str) -> int | None:
     """Return the number of the layer that *module* lies in; None outside the layers."""
     found = _LAYER.search(module)
     return int(found[0]) if found else None
+
+
+def _side(module: str) -> int:
+    """Return whether *module* is outside the layers, in the first, or in another: gathering differs."""
+    layer = layer_of(module)
+    return 0 if layer is None else 1 + (layer > 0)
 
 
 def unit_of(module: str) -> str:
