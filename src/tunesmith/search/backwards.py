@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
+from tunesmith.architecture.catalogue import known_parameters
 from tunesmith.errors import RecipeError
 from tunesmith.hardware import GPUS, Cluster, Gpu
 from tunesmith.memory.outline import Outline
@@ -15,6 +16,8 @@ from tunesmith.search.space import Family
 from tunesmith.search.weighing import Weighed, fitting
 from tunesmith.search.wish import Wish
 
+MOST_FOR_OLD_CARDS: Final = 4_000_000_000
+"""Parameters of a model beyond which cards without bfloat16 are not asked about."""
 COUNTS: Final = ((1, 1), (2, 1), (4, 1), (8, 1), (8, 2), (8, 4))
 """Cards in a node and nodes that are asked about."""
 SPARE: Final = 0.03
@@ -34,7 +37,7 @@ def hardware_for(
     if wish.cluster is not None:
         by_kernels[_kernels(wish.cluster.gpu)] = (dict(outlines), {})
     found: list[tuple[float, Hardware]] = []
-    for card in _cards(engine):
+    for card in _cards(known_parameters(wish.architecture)):
         shared = by_kernels.setdefault(_kernels(card), ({}, {}))
         choices = list(_choices(card, wish, engine, shared))
         if choices:
@@ -84,15 +87,17 @@ def _rank(best: Weighed, scales: Scales) -> float:
     return usd.low + usd.high if usd is not None else 1e9 * scales.cluster.cards
 
 
-def _cards(engine: Engine) -> Iterator[Gpu]:
-    """Yield the CUDA cards that somebody can have today."""
+def _cards(parameters: int | None) -> Iterator[Gpu]:
+    """Yield the CUDA cards that somebody can have today, those before Ampere for small models only."""
     for card in GPUS.values():
         capability = card.compute_capability
-        if capability is not None and capability >= (7, 0) and not card.informational:
+        if capability is None or card.informational or capability < (7, 0):
+            continue
+        if capability >= (8, 0) or (parameters or 0) <= MOST_FOR_OLD_CARDS:
             yield card
 
 
 def _kernels(card: Gpu) -> object:
     """Return what decides the sizes in a step: the same for all cards of these generations."""
     capability = card.compute_capability or (0, 0)
-    return (capability >= (8, 0), capability[0] >= 9)
+    return capability >= (8, 0)

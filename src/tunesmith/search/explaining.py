@@ -65,22 +65,38 @@ def _twin(family: Family, scales: Scales) -> Family | None:
     )
 
 
-def nearest(weighed: Iterable[Weighed]) -> Weighed | None:
-    """Return the recipe that needs the least, of those the truest."""
-    return min(weighed, key=lambda each: (each.process_bytes, -each.fidelity), default=None)
+def nearest(weighed: Iterable[Weighed], scales: Scales) -> Weighed | None:
+    """Return the recipe that needs the least, after what traces found; of those the truest."""
+    return min(
+        weighed,
+        key=lambda each: (each.process_bytes * scales.correction(each), -each.fidelity),
+        default=None,
+    )
 
 
-def missed(least: Weighed, scales: Scales, more: Iterable[Reason] = ()) -> Miss:
-    """Return *least* as the recipe that comes nearest to fitting, with what would help."""
+def missed(least: Weighed, scales: Scales) -> Miss:
+    """Return *least* as the recipe that comes nearest to fitting."""
     available = scales.available_bytes
-    name = described(least)
-    reason = reasons.too_large(name, least.process_bytes, (), available)
+    needed = scales.corrected_bytes(least) or least.process_bytes
     return Miss(
         recipe=scales.recipe(least.family, least.variation),
-        needed_bytes=least.process_bytes,
+        needed_bytes=needed,
         available_bytes=available,
-        missing_bytes=max(0, least.process_bytes - available),
-        reasons=(reason, *more),
+        missing_bytes=max(0, needed - available),
+        reasons=(reasons.too_large(described(least), needed, (), available),),
+    )
+
+
+def too_dear(each: Weighed, scales: Scales) -> Miss:
+    """Return *each*, which fits and costs more than the budget."""
+    usd, budget = scales.usd(each), scales.wish.budget_usd
+    assert usd is not None and budget is not None
+    return Miss(
+        recipe=scales.recipe(each.family, each.variation),
+        needed_bytes=each.process_bytes,
+        available_bytes=scales.available_bytes,
+        missing_bytes=0,
+        reasons=(reasons.too_dear(described(each), usd, budget),),
     )
 
 

@@ -108,6 +108,17 @@ def slower(what: tuple[str, str], times: float, fidelity: int, than: int) -> Rea
     )
 
 
+def too_dear(what: tuple[str, str], usd: Interval, budget: float) -> Reason:
+    """Return what the fastest recipe costs that fits but is beyond the budget."""
+    low, high = f"{usd.low:,.2f}", f"{usd.high:,.2f}"
+    return Reason(
+        code="too_dear",
+        text=f"{_capital(what[0])} fits, but one pass costs ${low} to ${high}; the budget is ${budget:,.2f}.",
+        text_zh=f"{what[1]}放得下，但遍历一次要 ${low} 到 ${high}，而预算为 ${budget:,.2f}。",
+        values={"usd": list(usd), "budget_usd": budget},
+    )
+
+
 def more_cards(cards: int, faster: float) -> Reason:
     """Return what twice the cards would do for the time."""
     return Reason(

@@ -182,6 +182,13 @@ class Scales:
         """Return what they cost; None where no price of the card is known."""
         return run_usd(self.hours(each), self.cluster, self.engine.prices)
 
+    def affordable(self, each: Weighed) -> bool:
+        """Return whether a pass over the data stays within the budget at the middle of its price."""
+        if self.wish.budget_usd is None:
+            return True
+        usd = self.usd(each)
+        return usd is None or (usd.low + usd.high) / 2 <= self.wish.budget_usd
+
     def parameters(self) -> int | None:
         """Return the model's parameters, or None while nobody has counted them."""
         counted = next((each.parameters for each in self.outlines.values()), None)

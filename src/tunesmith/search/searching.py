@@ -12,7 +12,7 @@ from tunesmith.hardware import Cluster
 from tunesmith.memory.estimate import Estimate
 from tunesmith.search import explaining, reasons
 from tunesmith.search.backwards import hardware_for
-from tunesmith.search.plan import Miss, Plan, Plans, Point, Reason
+from tunesmith.search.plan import Hardware, Miss, Plan, Plans, Point, Reason
 from tunesmith.search.scales import Engine, Scales
 from tunesmith.search.weighing import Weighed, fitting, front, ranked
 from tunesmith.search.wish import Wish
@@ -22,6 +22,8 @@ SPARE: Final = 0.02
 """Share of a card that plans leave over where they can, for fragments and what else runs on it."""
 MOST_TRACES: Final = 12
 """Recipes that are traced before the search stops looking for more that fit."""
+WORTH_TELLING: Final = 1.1
+"""How much faster more cards have to be to be spoken of."""
 MOST_POINTS: Final = 400
 """Points of the front that an answer holds."""
 
@@ -36,18 +38,13 @@ def search(wish: Wish, engine: Engine, *, top: int = 5) -> Plans:
     if wish.cluster is None:
         return _backwards(wish, engine, top=top, started=started)
     scales = Scales(wish=wish, cluster=wish.cluster, engine=engine)
-    offload = wish.goal == "quality" or wish.method in ("full", "freeze")
-    weighed = scales.weigh_all(offload=offload)
-    if not offload and not fitting(weighed, scales.available_bytes):  # slow, but better than nothing
-        weighed = scales.weigh_all(offload=True)
-    engine.tell(f"Tracing the best of {len(weighed):,}", f"正在核实 {len(weighed):,} 个配方中最好的")
-    confirmed, refuted = _confirmed(weighed, scales, top=top)
+    weighed, confirmed = _found(scales, top=top)
     count = len(fitting(weighed, scales.available_bytes))
     plans = tuple(
         _plan(each, answer, scales, reasons_of=_reasons(each, answer, scales, count, first=index == 0))
         for index, (each, answer) in enumerate(confirmed)
     )
-    miss, whys = _miss(confirmed, refuted, weighed, scales)
+    miss, whys = _miss(confirmed, weighed, scales)
     if plans:
         more = [*whys, *_more_cards(confirmed[0][0], scales)]
         plans = (replace(plans[0], reasons=(*plans[0].reasons, *more)), *plans[1:])
@@ -60,7 +57,7 @@ def search(wish: Wish, engine: Engine, *, top: int = 5) -> Plans:
         plans=plans,
         front=tuple(_points(weighed, scales)),
         nearest_miss=miss,
-        hardware=() if plans else hardware_for(wish, engine, outlines=scales.outlines, top=top),
+        hardware=_elsewhere(scales, count, top=top) if not plans else (),
         searched=len(weighed),
         seconds=time.perf_counter() - started,
         lengths=wish.lengths,
@@ -95,28 +92,54 @@ def _backwards(wish: Wish, engine: Engine, *, top: int, started: float) -> Plans
 
 # -- confirming -----------------------------------------------------------------------------------------
 
+Confirmed = list[tuple[Weighed, Estimate]]
 
-def _confirmed(
-    weighed: Sequence[Weighed], scales: Scales, *, top: int
-) -> tuple[list[tuple[Weighed, Estimate]], list[tuple[Weighed, Estimate]]]:
-    """Return recipes that a trace found to fit, one of each kind, the best first; and those it found not to.
+
+def _found(scales: Scales, *, top: int) -> tuple[list[Weighed], Confirmed]:
+    """Return every recipe, weighed, and those that a trace found to fit, the best first.
+
+    Offload is slow: it is tried where full fine-tuning or quality is asked for, and where nothing else fits.
+    Raises UnsupportedError where no recipe can be outlined at all.
+    """
+    wish = scales.wish
+    asked = wish.goal == "quality" or wish.method in ("full", "freeze")
+    for offload in (True,) if asked else (False, True):
+        weighed = scales.weigh_all(offload=offload)
+        scales.engine.tell(
+            f"Tracing the best of {len(weighed):,}", f"正在核实 {len(weighed):,} 个配方中最好的"
+        )
+        confirmed = _confirmed(weighed, scales, top=top)
+        if confirmed or any(not scales.affordable(each) for each in weighed):
+            break
+    if scales.left_out and not scales.outlines:
+        raise UnsupportedError(f"no recipe can be weighed. {next(iter(scales.left_out.values()))}")
+    return weighed, confirmed
+
+
+def _elsewhere(scales: Scales, count: int, *, top: int) -> tuple[Hardware, ...]:
+    """Return cards that would hold the run, unless it is the money that is missing."""
+    if count and scales.wish.budget_usd is not None:
+        return ()
+    return hardware_for(scales.wish, scales.engine, outlines=scales.outlines, top=top)
+
+
+def _confirmed(weighed: Sequence[Weighed], scales: Scales, *, top: int) -> Confirmed:
+    """Return recipes that a trace found to fit, one of each kind, the best first.
 
     What a trace finds more than the outline said is expected of the next recipes of the same kind.
     """
+    found: Confirmed = []
     for limit in (int(scales.available_bytes * (1 - SPARE)), scales.available_bytes):
-        candidates = [each for each in fitting(weighed, limit) if _affordable(each, scales)]
-        found, refuted = _traced(ranked(candidates, scales.wish.goal), limit, scales, top=top)
+        candidates = [each for each in fitting(weighed, limit) if scales.affordable(each)]
+        found = _traced(ranked(candidates, scales.wish.goal), limit, scales, top=top)
         if found:
             break
-    return found, refuted
+    return found
 
 
-def _traced(
-    candidates: Sequence[Weighed], limit: int, scales: Scales, *, top: int
-) -> tuple[list[tuple[Weighed, Estimate]], list[tuple[Weighed, Estimate]]]:
-    """Return the *candidates*, one of each kind, that a trace found to need at most *limit*; and the others."""
+def _traced(candidates: Sequence[Weighed], limit: int, scales: Scales, *, top: int) -> Confirmed:
+    """Return the *candidates*, one of each kind, that a trace found to need at most *limit*."""
     found: dict[object, tuple[Weighed, Estimate]] = {}
-    refuted: list[tuple[Weighed, Estimate]] = []
     traces = 0
     for each in candidates:
         group = (each.family.name, each.variation.sharding, each.variation.offload_optimizer)
@@ -136,17 +159,7 @@ def _traced(
         scales.correct(each, answer.peak.process_bytes)
         if answer.fits and answer.peak.process_bytes <= limit:
             found[group] = (each, answer)
-        else:
-            refuted.append((each, answer))
-    return list(found.values()), refuted
-
-
-def _affordable(each: Weighed, scales: Scales) -> bool:
-    """Return whether a pass over the data stays within the budget at the middle of its price."""
-    if scales.wish.budget_usd is None:
-        return True
-    usd = scales.usd(each)
-    return usd is None or (usd.low + usd.high) / 2 <= scales.wish.budget_usd
+    return list(found.values())
 
 
 def _plan(each: Weighed, answer: Estimate, scales: Scales, *, reasons_of: Sequence[Reason]) -> Plan:
@@ -179,18 +192,18 @@ def _reasons(each: Weighed, answer: Estimate, scales: Scales, count: int, *, fir
 
 
 def _miss(
-    confirmed: Sequence[tuple[Weighed, Estimate]],
-    refuted: Sequence[tuple[Weighed, Estimate]],
-    weighed: Sequence[Weighed],
-    scales: Scales,
+    confirmed: Confirmed, weighed: Sequence[Weighed], scales: Scales
 ) -> tuple[Miss | None, list[Reason]]:
     """Return the recipe that nearly fits, or the truer method that does not, and why it is no plan."""
     if not confirmed:
-        least = explaining.nearest(weighed)
+        unpaid = [each for each in weighed if not scales.affordable(each)]
+        unpaid = fitting(unpaid, scales.available_bytes)
+        if unpaid:
+            return explaining.too_dear(ranked(unpaid, "fastest")[0], scales), []
+        least = explaining.nearest(weighed, scales)
         if least is not None:
             return explaining.missed(least, scales), []
         return explaining.nothing_weighed(scales), []
-    del refuted
     better = list(explaining.better_methods(confirmed[0][0], weighed, scales))
     too_large = [each for each, reason in better if reason.code == "too_large"]
     miss = explaining.missed(too_large[-1], scales) if too_large else None
@@ -215,8 +228,9 @@ def _more_cards(best: Weighed, scales: Scales) -> Iterator[Reason]:
     same = [each for each in that_fit if each.family.name == best.family.name]
     truer = [each for each in that_fit if each.family.order < best.family.order]
     if same:
-        quickest = min(same, key=lambda each: each.middle_seconds)
-        yield reasons.more_cards(doubled.cards, best.middle_seconds / quickest.middle_seconds)
+        faster = best.middle_seconds / min(each.middle_seconds for each in same)
+        if faster > WORTH_TELLING:
+            yield reasons.more_cards(doubled.cards, faster)
     if truer:
         truest = min(truer, key=lambda each: (each.family.order, each.middle_seconds))
         yield reasons.more_cards_hold(doubled.cards, explaining.described(truest))
