@@ -223,3 +223,42 @@ def test_scratch_is_born_and_released_inside_its_operation() -> None:
     assert len(extra) == 2
     assert all(-event in timeline.events for event in extra)
     assert kept.numel() == 4
+
+
+def test_a_resized_storage_is_released_and_born_again() -> None:
+    """FSDP frees what it gathered by resizing a storage to nothing, and takes it anew for the same cause."""
+    with Recorder(CPU) as recorder:
+        tensor = torch.empty(256)
+        recorder.label([tensor], "gathered parameters")
+        for size in (0, 1024):
+            tensor.untyped_storage().resize_(size)
+            recorder.resized(tensor.untyped_storage())
+        del tensor
+    timeline = recorder.timeline()
+    assert timeline.events == (1, -1, 2, -2)
+    assert {storage.category for storage in timeline.storages} == {"gathered parameters"}
+
+
+def test_what_lies_elsewhere_is_not_recorded() -> None:
+    """While the recorder is paused, storages are born elsewhere, and what is done to them stays there."""
+    with Recorder(CPU) as recorder:
+        recorder.paused = True
+        away = torch.zeros(64)
+        recorder.paused = False
+        away.add_(1)
+        here = away + 1
+    assert len(recorder.timeline().storages) == 1
+    assert here.shape == away.shape
+
+
+def test_a_category_can_be_said_before_anything_is_born() -> None:
+    """Inside a block everything that is born has the block's category, on the stream that is current."""
+    numbers = iter((3, 0))
+    with Recorder(CPU, stream=lambda: next(numbers)) as recorder:
+        with recorder.category("communication buffers"):
+            sent = torch.empty(8)
+        kept = torch.empty(8)
+    first, second = recorder.timeline().storages
+    assert (first.category, first.stream) == ("communication buffers", 3)
+    assert (second.category, second.stream) == ("temporaries", 0)
+    assert sent.shape == kept.shape

@@ -39,13 +39,13 @@ class Event:
         """Wait for nothing."""
 
 
-class Stream:
+class _Stream:
     """A stream of a device that runs nothing; it has a number."""
 
     def __init__(self, number: int) -> None:
         self.number = number
 
-    def wait_stream(self, stream: Stream) -> None:
+    def wait_stream(self, stream: _Stream) -> None:
         """Wait for nothing."""
 
     def wait_event(self, event: Event) -> None:
@@ -63,19 +63,19 @@ class Streams:
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
-        self._current = Stream(next(self._numbers))
+        self._current = _Stream(next(self._numbers))
 
     @property
     def number(self) -> int:
         """Return the number of the stream on which memory is allocated now; 0 is the default stream."""
         return self._current.number
 
-    def Stream(self, priority: int = 0) -> Stream:
+    def Stream(self, priority: int = 0) -> _Stream:
         """Return a new stream."""
-        return Stream(next(self._numbers))
+        return _Stream(next(self._numbers))
 
     @contextmanager
-    def stream(self, stream: Stream) -> Iterator[None]:
+    def stream(self, stream: _Stream) -> Iterator[None]:
         """Make *stream* the current one until the block ends."""
         before, self._current = self._current, stream
         try:
@@ -83,7 +83,7 @@ class Streams:
         finally:
             self._current = before
 
-    def current_stream(self, device: Any = None) -> Stream:
+    def current_stream(self, device: Any = None) -> _Stream:
         """Return the current stream."""
         return self._current
 

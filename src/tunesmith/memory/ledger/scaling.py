@@ -15,8 +15,7 @@ from tunesmith.memory.ledger.layers import Layers, layers_of, with_layers
 from tunesmith.memory.ledger.unrolling import unrolling
 from tunesmith.memory.work import Work
 from tunesmith.recipe import Recipe
-from tunesmith.recipe.names import FSDP
-from tunesmith.recipe.names import ZERO
+from tunesmith.recipe.names import FSDP, ZERO
 
 Trace = Callable[[Architecture, Recipe, Gpu], Traced]
 """What runs a step and records it; tunesmith.memory.trace.trace, which needs PyTorch."""

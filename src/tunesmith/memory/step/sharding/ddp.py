@@ -25,7 +25,7 @@ class Ddp(Distribution):
         (huggingface/transformers@v5.23.0:src/transformers/trainer.py, create_accelerator_and_postprocess()).
         """
         if cast is not None:
-            model.forward = cast(model.forward)  # type: ignore[method-assign]
+            model.forward = cast(model.forward)
         unused = False
         if self.recipe.trainer != "loop":
             unused = not (isinstance(model, PreTrainedModel) and self.recipe.gradient_checkpointing)
