@@ -23,10 +23,10 @@ def leaves(mapping: dict, parent: str = "") -> set[str]:
 
 def test_flags_cover_exactly_the_keys_of_a_recipe():
     """No key of the file lacks a flag and no flag lacks a key."""
-    sections = {"method": "qlora", "training": {}, "sharding": "zero2", "deepspeed": {}}
+    sections = {"method": "qlora", "training": {}, "sharding": "zero2", "deepspeed": {}, "parallel": {}}
     frozen = Recipe.from_mapping({"model": "m", "method": "freeze", "freeze": {"last_n_layers": 1}})
     keys = leaves(Recipe.from_mapping({"model": "m"} | sections).to_mapping()) | leaves(frozen.to_mapping())
-    assert set(BY_KEY) == keys - {"adapter", "quantization", "freeze", "training", "deepspeed"}
+    assert set(BY_KEY) == keys - {"adapter", "quantization", "freeze", "training", "deepspeed", "parallel"}
 
 
 def test_every_flag_is_described_in_both_languages():
@@ -40,7 +40,7 @@ def test_every_flag_is_described_in_both_languages():
 
 def test_defaults_are_those_of_an_untouched_recipe():
     """What help shows is what happens."""
-    made = Recipe.from_mapping({"model": "m", "method": "qlora", "training": {}}).to_mapping()
+    made = Recipe.from_mapping({"model": "m", "method": "qlora", "training": {}, "parallel": {}}).to_mapping()
     sharded = {"model": "m", "sharding": "zero2", "deepspeed": {}}
     made["deepspeed"] = Recipe.from_mapping(sharded).to_mapping()["deepspeed"]
     for one in flags():

@@ -10,6 +10,7 @@ import torch
 import transformers
 from bitsandbytes.nn import Int8Params, Params4bit
 from torch import nn
+from torch.distributed.tensor import DTensor
 from transformers import (
     CONFIG_MAPPING,
     AutoModelForCausalLM,
@@ -21,6 +22,7 @@ from transformers import (
     PreTrainedModel,
 )
 from transformers.core_model_loading import dot_natural_key
+from transformers.distributed.sharding_utils import _dtensor_from_local_like
 from transformers.quantizers import AutoHfQuantizer
 
 from tunesmith.architecture import Architecture
@@ -103,6 +105,11 @@ def load(model: PreTrainedModel, dtype: torch.dtype, device: torch.device) -> No
 
 
 def _materialise(parameter: nn.Parameter, dtype: torch.dtype, device: torch.device) -> nn.Parameter:
+    if isinstance(parameter, DTensor):  # this card's shard of it, sliced as it is read from the file
+        shard = torch.empty(parameter.to_local().shape, dtype=parameter.dtype, device=device)
+        return nn.Parameter(
+            _dtensor_from_local_like(shard, parameter), requires_grad=parameter.requires_grad
+        )
     if type(parameter) is nn.Parameter:
         value = torch.empty(parameter.shape, dtype=parameter.dtype, device=device)
         return nn.Parameter(value, requires_grad=parameter.requires_grad)
@@ -120,7 +127,8 @@ def _byte_count(model: PreTrainedModel) -> int:
     seen: dict[int, int] = {}
     for parameter in model.parameters():
         size = STORED_BYTES.get(type(parameter), parameter.element_size())
-        seen[id(parameter)] = int(parameter.numel() * size)
+        numel = getattr(parameter, "_local_tensor", parameter).numel()
+        seen[id(parameter)] = int(numel * size)
     return sum(seen.values())
 
 

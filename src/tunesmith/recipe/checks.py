@@ -9,7 +9,16 @@ from collections.abc import Iterator
 
 from tunesmith.recipe import names
 from tunesmith.recipe.problems import Problem
-from tunesmith.recipe.sections import Adapter, Deepspeed, Freeze, Offload, Precision, Quantization
+from tunesmith.recipe.sections import (
+    Adapter,
+    Deepspeed,
+    Freeze,
+    Hardware,
+    Offload,
+    Parallel,
+    Precision,
+    Quantization,
+)
 
 ADAPTED = ("lora", "qlora")
 """Methods that train an adapter."""
@@ -87,6 +96,39 @@ def deepspeed_conflicts(sharding: str, deepspeed: Deepspeed | None) -> Iterator[
     if deepspeed is not None and sharding not in names.ZERO:
         expected = f"no deepspeed section with sharding {sharding}"
         yield Problem("deepspeed", "a deepspeed section", expected, "Remove it, or set sharding: zero2.")
+
+
+def parallel_conflicts(sharding: str, parallel: Parallel | None, hardware: Hardware) -> Iterator[Problem]:
+    """Yield the numbers of cards that cannot be laid out, and what has no way to share the cards left over.
+
+    transformers lays tensor, pipeline and data parallelism out as one grid over all cards, and asks for
+    experts that a grid of data and tensor parallelism holds evenly; only FSDP2 shares the rest
+    (huggingface/transformers@v5.23.0:src/transformers/distributed/configuration_utils.py and utils.py).
+    accelerate refuses tensor or context parallelism beside plain data parallelism
+    (huggingface/accelerate@v1.15.0:src/accelerate/parallelism_config.py).
+    """
+    if parallel is None:
+        return
+    cards, grid = hardware.world_size, parallel.tensor * parallel.context * parallel.pipeline
+    said = f"tensor {parallel.tensor} x context {parallel.context} x pipeline {parallel.pipeline}"
+    expected = f"a product that divides the {cards} cards"
+    fix = "Change one of them, or hardware.gpus and hardware.nodes."
+    if cards % grid:
+        yield Problem("parallel", said, expected, fix)
+        return
+    if cards % parallel.expert or parallel.expert > 1 and parallel.expert % parallel.tensor:
+        expected = f"a multiple of tensor that divides the {cards} cards"
+        yield Problem("parallel.expert", str(parallel.expert), expected, fix)
+    if grid == 1 and parallel.expert == 1:
+        return
+    alone = grid == cards or parallel.expert == cards
+    if sharding == "ddp" or sharding == "none" and not alone:
+        fix = "Set sharding: fsdp." if alone else "Set sharding: fsdp, or let parallel use every card."
+        yield Problem("sharding", sharding, "fsdp for the cards that parallel leaves over", fix)
+    inside = parallel.tensor * parallel.context
+    if sharding == "fsdp_hybrid" and hardware.gpus % inside:
+        expected = f"tensor x context that divides the {hardware.gpus} cards of a node under fsdp_hybrid"
+        yield Problem("parallel", str(inside), expected, "Change one of them, or set sharding: fsdp.")
 
 
 def sharding_conflicts(sharding: str, offload: Offload) -> Iterator[Problem]:

@@ -145,5 +145,7 @@ def _conflicts(values: Mapping[str, Any], doubtful: set[str]) -> Iterator[Proble
         yield from checks.adapter_conflicts(values["adapter"])
     if sure("sharding", "deepspeed"):
         yield from checks.deepspeed_conflicts(values["sharding"], values["deepspeed"])
+    if sure("sharding", "parallel", "hardware"):
+        yield from checks.parallel_conflicts(values["sharding"], values["parallel"], values["hardware"])
     if sure("sharding", "offload"):
         yield from checks.sharding_conflicts(values["sharding"], values["offload"])

@@ -20,6 +20,7 @@ from tunesmith.recipe.sections import (
     Freeze,
     Hardware,
     Offload,
+    Parallel,
     Precision,
     Quantization,
     Step,
@@ -42,6 +43,7 @@ KEYS = (
     "sharding",
     "offload",
     "deepspeed",
+    "parallel",
     "training",
 )
 """The keys of a recipe file, in the order in which files are written."""
@@ -78,6 +80,8 @@ class Recipe(Step):
     """What rests outside the cards."""
     deepspeed: Deepspeed | None = section(Deepspeed, None)
     """Buckets and limits of DeepSpeed; null: its defaults, as transformers' Trainer sets them."""
+    parallel: Parallel | None = section(Parallel, None)
+    """Tensor, context, expert and pipeline parallelism; null: none."""
     training: Training | None = section(Training, None)
     """Learning rate, epochs, seed and checkpoints; null: not said."""
     reasons: tuple[str, ...] = field(default=(), init=False, compare=False, repr=False)

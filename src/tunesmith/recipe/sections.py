@@ -185,6 +185,20 @@ class Deepspeed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Parallel:
+    """How many cards share one copy of the model in ways other than sharding: docs/parallelism.md."""
+
+    tensor: int = choice(Integer(1, 4096), 1)
+    """Cards that split every layer and see the same batch (transformers' DistributedConfig.tp_size)."""
+    context: int = choice(Integer(1, 4096), 1)
+    """Cards that split every sequence (accelerate's ParallelismConfig.cp_size)."""
+    expert: int = choice(Integer(1, 4096), 1)
+    """Cards that hold different experts (transformers' DistributedConfig.ep_size)."""
+    pipeline: int = choice(Integer(1, 4096), 1)
+    """Cards that hold different layers (transformers' DistributedConfig.pp_size)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Training:
     """How long and how fast to learn, with TrainingArguments' defaults; no memory depends on it."""
 

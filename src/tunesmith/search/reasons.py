@@ -119,6 +119,17 @@ def too_dear(what: tuple[str, str], usd: Interval, budget: float) -> Reason:
     )
 
 
+def packing(fill: float, efficiency: float) -> Reason:
+    """Return what packing would make of the places of a batch."""
+    times = efficiency / fill
+    return Reason(
+        code="packing",
+        text=f"Packing would fill {efficiency:.0%} of a batch, not {fill:.0%}: {times:.1f} times as fast.",
+        text_zh=f"打包可填满每批的 {efficiency:.0%}，而不是 {fill:.0%}：速度是 {times:.1f} 倍。",
+        values={"fill": fill, "efficiency": efficiency},
+    )
+
+
 def more_cards(cards: int, faster: float) -> Reason:
     """Return what twice the cards would do for the time."""
     return Reason(

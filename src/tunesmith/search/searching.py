@@ -46,7 +46,7 @@ def search(wish: Wish, engine: Engine, *, top: int = 5) -> Plans:
     )
     miss, whys = _miss(confirmed, weighed, scales)
     if plans:
-        more = [*whys, *_more_cards(confirmed[0][0], scales)]
+        more = [*whys, *_packed(wish), *_more_cards(confirmed[0][0], weighed, scales)]
         plans = (replace(plans[0], reasons=(*plans[0].reasons, *more)), *plans[1:])
     return Plans(
         model=wish.model,
@@ -210,8 +210,16 @@ def _miss(
     return miss, [reason for _, reason in better]
 
 
-def _more_cards(best: Weighed, scales: Scales) -> Iterator[Reason]:
-    """Yield what twice the cards would buy."""
+def _packed(wish: Wish) -> Iterator[Reason]:
+    """Yield what packing would save of the places that hold padding, where it is worth telling."""
+    packing = wish.lengths.get("packing")
+    if packing is not None and packing["efficiency"] > WORTH_TELLING * wish.fill:
+        yield reasons.packing(wish.fill, packing["efficiency"])
+
+
+def _more_cards(best: Weighed, weighed: Sequence[Weighed], scales: Scales) -> Iterator[Reason]:
+    """Yield what twice the cards would buy: time, and truer methods that these cards do not hold."""
+    held = {each.family.name for each in fitting(weighed, scales.available_bytes)}
     cluster = scales.cluster
     doubled = Cluster(gpu=cluster.gpu, gpus=2 * cluster.gpus, nodes=cluster.nodes)
     if cluster.gpus >= 8:
@@ -226,7 +234,9 @@ def _more_cards(best: Weighed, scales: Scales) -> Iterator[Reason]:
         int(wider.available_bytes * (1 - SPARE)),
     )
     same = [each for each in that_fit if each.family.name == best.family.name]
-    truer = [each for each in that_fit if each.family.order < best.family.order]
+    truer = [
+        each for each in that_fit if each.family.order < best.family.order and each.family.name not in held
+    ]
     if same:
         faster = best.middle_seconds / min(each.middle_seconds for each in same)
         if faster > WORTH_TELLING:

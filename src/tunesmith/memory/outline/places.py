@@ -67,6 +67,8 @@ class Place:
     """The largest weight outside the layers."""
     largest: int
     """The largest gradient of one weight."""
+    pieces: tuple[tuple[str, int, int], ...]
+    """Weights and gradients one by one: category, bytes and how many there are."""
     start: Line
     """When the optimizer's second step begins."""
     lines: tuple[Line, ...]
@@ -114,6 +116,12 @@ def place(skyline: Skyline, where: Where) -> Place:
         held=_line("step2.forward", "pass", "", total(skyline.held)).rest,
         head=bytes_of(skyline.head),
         largest=max((sizes[number] for number, _ in skyline.gradients), default=0),
+        pieces=tuple(
+            (column.category, sizes[number], count)
+            for number, count in (*skyline.built, *skyline.gradients)
+            for column in (skyline.columns[number],)
+            if column.category in ("weights", "adapter weights", "gradients")
+        ),
         start=start,
         lines=tuple(_not_below(lines)),
         step_bytes=max(

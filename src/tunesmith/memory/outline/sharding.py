@@ -240,8 +240,12 @@ def host_bytes(here: Place, v: Variation, kept: Kept, *, states: int) -> tuple[i
     weights = here.built.get("weights", 0) + here.built.get("adapter weights", 0)
     if v.sharding in FSDP and "cpu" in (v.offload_optimizer, v.offload_parameters):
         cards = v.gpus if v.sharding == "fsdp_hybrid" else cards
-        frozen = (weights - learning) * kept.frozen_bytes
-        locked = int((frozen + 2 * learning * kept.trainable_bytes) / cards)
+        all_learn = not here.built.get("adapter weights")
+        locked = 0
+        for category, size, count in here.pieces:
+            learns = all_learn or category != "weights"
+            stored = size * (kept.trainable_bytes if learns else kept.frozen_bytes)
+            locked += count * _pinned(int(stored / cards))
         return locked + int(states * _wider(v.optim, kept.trainable_bytes) / cards), locked
     if v.sharding not in ZERO:
         return 0, 0
@@ -252,9 +256,17 @@ def host_bytes(here: Place, v: Variation, kept: Kept, *, states: int) -> tuple[i
         total += 9 * share + (here.largest if v.sharding != "zero3" else 0)
     if v.offload_parameters == "cpu":
         part = (weights - learning) // cards + share
-        locked = 1 << (part - 1).bit_length() if part else 0  # as PyTorch's pinned allocator rounds
+        locked = _pinned(part)
         total += locked
     return total, locked
+
+
+def _pinned(count: int) -> int:
+    """Return what PyTorch takes for *count* pinned bytes: the next power of two.
+
+    pytorch/pytorch@v2.13.0:aten/src/ATen/core/CachingHostAllocator.h, allocate().
+    """
+    return 1 << (count - 1).bit_length() if count > 0 else 0
 
 
 def _wider(optim: str, trainable_bytes: float) -> float:

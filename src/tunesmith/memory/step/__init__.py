@@ -14,7 +14,6 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from tunesmith.memory.host import HostBlock
-from tunesmith.memory.loading import DTYPES, load
 from tunesmith.memory.step.adapting import adapt
 from tunesmith.memory.step.optimizer import build_optimizer
 from tunesmith.memory.step.sharding import distribution_of
@@ -79,7 +78,7 @@ def run(
         return state
 
     if cards.loads_on_card:
-        load(model, DTYPES[recipe.precision.weights], device)
+        cards.load(model)
         yield at("load")
     place = device if cards.loads_on_card else torch.device("meta")
     for moment, state.model in adapt(model, recipe, place):

@@ -8,8 +8,10 @@ from typing import Any, ClassVar
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 from tunesmith.memory.host import HostBlock
+from tunesmith.memory.loading import DTYPES, load
 from tunesmith.recipe import Recipe
 
 
@@ -32,6 +34,10 @@ class Distribution:
         self.host: list[HostBlock] = []
         self.label: Callable[[Iterable[torch.Tensor], str], None] = lambda tensors, category: None
         """Told what storages are that nobody could tell from outside."""
+
+    def load(self, model: PreTrainedModel) -> None:
+        """Load *model* onto the card, where all of it lies there before it is sharded."""
+        load(model, DTYPES[self.recipe.precision.weights], self.device)
 
     def shard(self, model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         """Spread *model* over the cards; yield each moment's name and the model at it.

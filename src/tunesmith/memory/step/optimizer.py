@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Final
+from typing import Any, Final
 
 import torch
 from bitsandbytes.optim import GlobalOptimManager
 from torch import nn
-from transformers.trainer_optimizer import _OPTIMIZER_HANDLERS, OptimizerContext
+from torch.distributed.tensor import DTensor
+from transformers.trainer_optimizer import _OPTIMIZER_HANDLERS, OptimizerContext, has_mixed_dtensor
 from transformers.trainer_pt_utils import get_parameter_names
 
 from tunesmith.errors import MissingExtraError, RecipeError, UnsupportedError
@@ -49,10 +50,27 @@ def build_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         {"params": [p for name, p in trainable if (name in decayed) is chosen], "weight_decay": 0.0}
         for chosen in (True, False)
     ]
-    optimizer = kind(groups, **kwargs)
+    optimizer = kind(_by_mesh(groups), **kwargs)
     if kwargs.get("optim_bits") == 8:
         _keep_embeddings_in_32_bits(model)
     return optimizer
+
+
+def _by_mesh(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return *groups* with parameters of different meshes apart, as Trainer.create_optimizer() at v5.23.0.
+
+    One kernel call cannot span what is sharded and what is not.
+    """
+    if not has_mixed_dtensor(parameter for group in groups for parameter in group["params"]):
+        return groups
+    split = []
+    for group in groups:
+        meshes: dict[Any, list[nn.Parameter]] = {}
+        for parameter in group["params"]:
+            mesh = parameter.device_mesh if isinstance(parameter, DTensor) else None
+            meshes.setdefault(mesh, []).append(parameter)
+        split += [{**group, "params": parameters} for parameters in meshes.values()]
+    return split
 
 
 def _keep_embeddings_in_32_bits(model: nn.Module) -> None:

@@ -26,6 +26,7 @@ _MORE: Final[Texts] = ("What more cards would buy", "增加显卡的收益")
 _TITLES: Final[Mapping[str, Texts]] = MappingProxyType(
     {
         "one_change": _ELSE,
+        "packing": _ELSE,
         "slower": _ELSE,
         "too_large": _ELSE,
         "more_cards": _MORE,
@@ -49,6 +50,8 @@ def verdict(plans: Plans, t: Tell) -> str:
     if plans.gpu is None:
         return _held(plans, t)
     weighed = t(f"{plans.searched:,} recipes weighed", f"权衡了 {plans.searched:,} 个配方")
+    if not plans.plans and plans.nearest_miss is not None and not plans.nearest_miss.missing_bytes:
+        return t(f"Nothing is within the budget: {weighed}.", f"都超出预算：{weighed}。")
     if not plans.plans:
         return t(f"Nothing fits: {weighed}.", f"都放不下：{weighed}。")
     count = len(plans.plans)

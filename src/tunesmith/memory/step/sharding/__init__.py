@@ -6,7 +6,8 @@ from tunesmith.memory.step.deepspeed import zero_of
 from tunesmith.memory.step.distribution import Distribution
 from tunesmith.memory.step.sharding.ddp import Ddp
 from tunesmith.memory.step.sharding.fsdp import Fsdp, QuantizedFsdp
-from tunesmith.recipe import Recipe
+from tunesmith.memory.step.sharding.tensor import parallel_of
+from tunesmith.recipe import Parallel, Recipe
 from tunesmith.recipe.names import FSDP, ZERO
 
 __all__ = ["distribution_of"]
@@ -17,6 +18,8 @@ def distribution_of(recipe: Recipe) -> type[Distribution]:
 
     Raises UnsupportedError where what those cards do is not reproduced yet.
     """
+    if recipe.parallel is not None and recipe.parallel != Parallel():
+        return parallel_of(recipe)
     if recipe.hardware.world_size == 1 and recipe.sharding in ("none", "ddp"):
         return Distribution
     if recipe.sharding in ("none", "ddp"):
