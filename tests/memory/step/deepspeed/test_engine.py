@@ -72,7 +72,7 @@ def test_trl_checkpoints_adapters_reentrantly_under_stage_3() -> None:
 
 
 def test_quantised_weights_are_refused_under_stage_3() -> None:
-    """Packed 4-bit weights under stage 3 get no figure rather than a guess; the error says what can be done."""
+    """Packed 4-bit weights under stage 3 get no figure; the error says what can be done."""
     recipe = Recipe.from_mapping({"model": "gpt2", "method": "qlora", "sharding": "zero3"})
     with pytest.raises(UnsupportedError, match="zero2 or fsdp"):
         zero_of(recipe)

@@ -155,8 +155,8 @@ def zero_of(recipe: Recipe) -> type[Zero]:
         return Zero if recipe.quantization is None else QuantizedZero
     if recipe.quantization is not None:
         raise UnsupportedError(
-            "sharding zero3 with quantization: DeepSpeed runs it, but how long packed weights stay gathered is "
-            "not reproduced yet, so there is no figure. Set sharding: zero2 or fsdp, or method: lora."
+            "sharding zero3 with quantization: DeepSpeed runs it, but how long packed weights stay gathered "
+            "is not reproduced yet, so there is no figure. Set sharding: zero2 or fsdp, or method: lora."
         )
     return ZeroThree
 
