@@ -200,6 +200,13 @@ def test_offloaded_shards_lie_on_the_host(traced: Run) -> None:
     assert sum(block.bytes for block in there.host) >= state_bytes(here)
 
 
+@pytest.mark.parametrize("optim", ["adamw_8bit", "paged_adamw_8bit", "lion_32bit"])
+def test_optimizers_that_cannot_step_on_shards_are_refused(traced: Run, optim: str) -> None:
+    """A run of bitsandbytes' optimizers under FSDP2 ends with an error, so there is no figure for it."""
+    with pytest.raises(UnsupportedError, match="DTensor"):
+        traced(sharding="fsdp", hardware=cards(2), method="full", optim=optim)
+
+
 def test_streams_are_kept_apart(traced: Run) -> None:
     """What is gathered ahead and what is reduced lie on streams of their own; everything else on none."""
     streams: dict[int, set[str]] = {}

@@ -19,6 +19,7 @@ from accelerate.utils.dataclasses import FullyShardedDataParallelPlugin
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
+from tunesmith.errors import UnsupportedError
 from tunesmith.memory.host import HostBlock
 from tunesmith.memory.step.distribution import Distribution
 from tunesmith.recipe import Recipe
@@ -50,6 +51,20 @@ class Fsdp(Distribution):
         if hasattr(self._model, "tie_weights"):  # loading broke the tie
             self._model.tie_weights()
         yield "load", self._model
+
+    def prepare(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+        """Return *optimizer*, unless it cannot step on shards.
+
+        bitsandbytes 0.50.2 hands DTensors and plain tensors to one operation, which DTensor refuses:
+        "got mixed torch.Tensor and DTensor" (optimizer_update_8bit_blockwise on PyTorch's CUDA build).
+        """
+        if type(optimizer).__module__.startswith("bitsandbytes"):
+            raise UnsupportedError(
+                f"optim {self.recipe.optim} with sharding {self.recipe.sharding}: bitsandbytes' optimizers "
+                "cannot step on FSDP2's shards, which are DTensors. Set optim: adamw_torch_fused, or sharding: "
+                "zero2."
+            )
+        return optimizer
 
     def step(self, optimizer: Any) -> None:
         """Let the optimizer step, and count what lies on the host the first time that everything does."""
