@@ -37,9 +37,9 @@ QUESTIONS: Final[dict[str, dict[str, Any]]] = {
 
 
 def answer(name: str) -> dict[str, Any]:
-    """Return the answer to a question, without what time it took and the points of the chart."""
+    """Return the answer to a question, without the points of the chart."""
     mapping = api.plan(**QUESTIONS[name], top=3).to_mapping()
-    del mapping["seconds"], mapping["front"]
+    del mapping["front"]
     rounded: dict[str, Any] = json.loads(
         json.dumps(mapping), parse_float=lambda text: float(f"{float(text):.3g}")
     )

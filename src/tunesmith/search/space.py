@@ -168,11 +168,12 @@ def _sharded_optimizer(sharding: str, optim: str, place: str) -> bool:
     """Return whether *optim* runs under *sharding*.
 
     Offloaded states are updated on the CPU, where bitsandbytes' paged and 8-bit optimizers do not belong;
-    Adafactor's factored states need whole matrices, which a flat partition is not.
+    Adafactor's factored states need whole matrices, which a flat partition is not. On FSDP2's shards, which are
+    DTensors, neither Adafactor nor bitsandbytes' optimizers can step.
     """
-    if place != "none" or sharding.startswith("zero"):
+    if place != "none" or sharding.startswith(("zero", "fsdp")):
         return optim == "adamw_torch_fused"
-    return not (sharding.startswith("fsdp") and optim.startswith(("paged_", "adafactor")))
+    return True
 
 
 def recipe(family: Family, wish: Wish, variation: Variation, *, gpu: str | None) -> Recipe:
