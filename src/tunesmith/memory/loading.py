@@ -107,9 +107,7 @@ def load(model: PreTrainedModel, dtype: torch.dtype, device: torch.device) -> No
 def _materialise(parameter: nn.Parameter, dtype: torch.dtype, device: torch.device) -> nn.Parameter:
     if isinstance(parameter, DTensor):  # this card's shard of it, sliced as it is read from the file
         shard = torch.empty(parameter._local_tensor.shape, dtype=parameter.dtype, device=device)
-        return nn.Parameter(
-            _dtensor_from_local_like(shard, parameter), requires_grad=parameter.requires_grad
-        )
+        return nn.Parameter(_dtensor_from_local_like(shard, parameter), requires_grad=parameter.requires_grad)
     if type(parameter) is nn.Parameter:
         value = torch.empty(parameter.shape, dtype=parameter.dtype, device=device)
         return nn.Parameter(value, requires_grad=parameter.requires_grad)

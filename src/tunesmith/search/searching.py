@@ -142,7 +142,7 @@ def _traced(candidates: Sequence[Weighed], limit: int, scales: Scales, *, top: i
     found: dict[object, tuple[Weighed, Estimate]] = {}
     traces = 0
     for each in candidates:
-        group = (each.family.name, each.variation.sharding, each.variation.offload_optimizer)
+        group = (each.family.name, _shared(each))
         if group in found or each.process_bytes * scales.correction(each) > limit:
             continue
         if each.variation.offload_optimizer != "none" and scales.host_bytes_free(each) < 0:
@@ -160,6 +160,14 @@ def _traced(candidates: Sequence[Weighed], limit: int, scales: Scales, *, top: i
         if answer.fits and answer.peak.process_bytes <= limit:
             found[group] = (each, answer)
     return list(found.values())
+
+
+def _shared(each: Weighed) -> str:
+    """Return how cards share a recipe, as far as plans of one method are told apart by it."""
+    v = each.variation
+    if v.offload_optimizer != "none" or v.offload_parameters != "none":
+        return "offload"
+    return "whole" if v.sharding in ("none", "ddp") else "shards"
 
 
 def _plan(each: Weighed, answer: Estimate, scales: Scales, *, reasons_of: Sequence[Reason]) -> Plan:

@@ -168,8 +168,8 @@ def _sharded_optimizer(sharding: str, optim: str, place: str) -> bool:
     """Return whether *optim* runs under *sharding*.
 
     Offloaded states are updated on the CPU, where bitsandbytes' paged and 8-bit optimizers do not belong;
-    Adafactor's factored states need whole matrices, which a flat partition is not. On FSDP2's shards, which are
-    DTensors, neither Adafactor nor bitsandbytes' optimizers can step.
+    Adafactor's factored states need whole matrices, which a flat partition is not. On FSDP2's shards,
+    which are DTensors, neither Adafactor nor bitsandbytes' optimizers can step.
     """
     if place != "none" or sharding.startswith(("zero", "fsdp")):
         return optim == "adamw_torch_fused"

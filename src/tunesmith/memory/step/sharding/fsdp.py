@@ -61,8 +61,8 @@ class Fsdp(Distribution):
         if type(optimizer).__module__.startswith("bitsandbytes"):
             raise UnsupportedError(
                 f"optim {self.recipe.optim} with sharding {self.recipe.sharding}: bitsandbytes' optimizers "
-                "cannot step on FSDP2's shards, which are DTensors. Set optim: adamw_torch_fused, or sharding: "
-                "zero2."
+                "cannot step on FSDP2's shards, which are DTensors. Set optim: adamw_torch_fused, or another "
+                "sharding."
             )
         return optimizer
 
