@@ -116,13 +116,13 @@ def parallel_conflicts(sharding: str, parallel: Parallel | None, hardware: Hardw
     if cards % grid:
         yield Problem("parallel", said, expected, fix)
         return
-    if cards % parallel.expert or parallel.expert > 1 and parallel.expert % parallel.tensor:
+    if cards % parallel.expert or (parallel.expert > 1 and parallel.expert % parallel.tensor):
         expected = f"a multiple of tensor that divides the {cards} cards"
         yield Problem("parallel.expert", str(parallel.expert), expected, fix)
     if grid == 1 and parallel.expert == 1:
         return
     alone = grid == cards or parallel.expert == cards
-    if sharding == "ddp" or sharding == "none" and not alone:
+    if sharding == "ddp" or (sharding == "none" and not alone):
         fix = "Set sharding: fsdp." if alone else "Set sharding: fsdp, or let parallel use every card."
         yield Problem("sharding", sharding, "fsdp for the cards that parallel leaves over", fix)
     inside = parallel.tensor * parallel.context

@@ -59,7 +59,7 @@ CHINESE: Final = MappingProxyType(
         "deepspeed.stage3_max_reuse_distance": "zero3 下，在此元素数之内会再次使用的参数不释放。",
         "deepspeed.sub_group_size": "zero3 下，优化器一次更新的元素数。",
         "deepspeed.pin_memory": "卸载到主机的锁页内存。",
-        "parallel.tensor": "共同切分每一层、看同一批数据的卡数（transformers 的 DistributedConfig.tp_size）。",
+        "parallel.tensor": "共同切分每一层、看同一批数据的卡数（DistributedConfig.tp_size）。",
         "parallel.context": "共同切分每个序列的卡数（accelerate 的 ParallelismConfig.cp_size）。",
         "parallel.expert": "分别持有不同专家的卡数（transformers 的 DistributedConfig.ep_size）。",
         "parallel.pipeline": "分别持有不同层的卡数（transformers 的 DistributedConfig.pp_size）。",

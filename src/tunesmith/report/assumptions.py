@@ -123,6 +123,16 @@ _CHINESE: Final = tuple(
             r"卸载的分片和梯度位于主机的锁页内存中。",
         ),
         (
+            r"Every layer is split over (\d+) cards by transformers' DistributedConfig and the model's own "
+            r"tp_plan; those cards see the same batch\.",
+            r"transformers 的 DistributedConfig 按模型自带的 tp_plan 把每一层切到 \1 张卡上；"
+            r"这些卡看同一批数据。",
+        ),
+        (
+            r"The FSDP2 beside it is transformers' own, by the model's fsdp_plan; it casts nothing\.",
+            r"与之并用的 FSDP2 是 transformers 自己的，依照模型的 fsdp_plan；它不转换类型。",
+        ),
+        (
             r"NCCL's buffers are taken to be (\d+) MiB a card, an estimate; the process holds them\.",
             r"NCCL 的缓冲区按每卡 \1 MiB 估计，由进程占用。",
         ),

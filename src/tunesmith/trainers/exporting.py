@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tunesmith.errors import RecipeError, UnsupportedError
-from tunesmith.recipe import Recipe
+from tunesmith.recipe import Parallel, Recipe
 from tunesmith.recipe.problems import nearest, show
 from tunesmith.trainers import accelerate, axolotl, deepspeed, llamafactory, swift, torchtune, trl
 from tunesmith.trainers.differences import Difference, differences, of_training
@@ -51,6 +51,11 @@ def export(recipe: Recipe, trainer: str, *, data: str | None = None, output_dir:
         close = nearest(str(trainer), TRAINERS)
         hint = f"Did you mean {close}?" if close else "Choose one of them."
         raise RecipeError(f"trainer: given {show(trainer)}, expected one of {', '.join(TRAINERS)}. {hint}")
+    if recipe.parallel is not None and recipe.parallel != Parallel():
+        raise UnsupportedError(
+            f"parallel: given {recipe.parallel}, which no exporter writes yet. Remove it; "
+            "docs/parallelism.md says where each trainer takes it."
+        )
     title, draft = TITLES[trainer], WRITERS[trainer](recipe, Job(data or DATA, output_dir))
     if draft.refused:
         raise _refusal(title, draft.refused)

@@ -9,6 +9,8 @@ from tunesmith.recipe.names import FSDP, ZERO
 def sharing_assumptions(recipe: Recipe) -> list[str]:
     """Return the sentences that hold for *recipe*; none for one card by itself."""
     cards = recipe.hardware.world_size
+    if recipe.parallel is not None and recipe.parallel.tensor > 1:
+        return _tensor_assumptions(recipe, cards, recipe.parallel.tensor)
     if recipe.sharding in ZERO or (cards == 1 and recipe.sharding not in FSDP):
         return []
     said = [f"The figures are those of rank 0 of {cards}; the last rank may hold a little less."]
@@ -33,4 +35,16 @@ def sharing_assumptions(recipe: Recipe) -> list[str]:
         said.append("While gradients accumulate, every card holds them whole: Accelerator.no_sync().")
     if recipe.offload.parameters == "cpu":
         said.append("Offloaded shards and gradients lie in pinned memory of the host.")
+    return said
+
+
+def _tensor_assumptions(recipe: Recipe, cards: int, tensor: int) -> list[str]:
+    """Return the sentences that hold where *tensor* of the *cards* split every layer."""
+    said = [
+        f"The figures are those of rank 0 of {cards}; the last rank may hold a little less.",
+        f"Every layer is split over {tensor} cards by transformers' DistributedConfig and the model's own "
+        "tp_plan; those cards see the same batch.",
+    ]
+    if recipe.sharding != "none":
+        said.append("The FSDP2 beside it is transformers' own, by the model's fsdp_plan; it casts nothing.")
     return said
