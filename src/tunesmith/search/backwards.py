@@ -55,7 +55,9 @@ def _choices(card: Gpu, wish: Wish, engine: Engine, known: _Known) -> Iterator[t
             asked.batch(cluster.cards)
         except RecipeError:  # the batch cannot be shared by so many cards
             continue
-        scales = Scales(wish=asked, cluster=cluster, engine=engine, outlines=known[0], left_out=known[1])
+        scales = Scales(
+            wish=asked, cluster=cluster, engine=engine, outlines=known[0], left_out=known[1], for_several=True
+        )
         that_fit = fitting(
             scales.weigh_all(coarse=True, offload=False), int(scales.available_bytes * (1 - SPARE))
         )

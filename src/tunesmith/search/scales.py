@@ -56,6 +56,8 @@ class Scales:
     """Outlines by family; shared between clusters of cards that run the same kernels."""
     left_out: dict[Family, str] = field(default_factory=dict)
     """Families without an outline, and why."""
+    for_several: bool = False
+    """Whether outlines that are made for one card are to serve several, too."""
     _corrections: dict[tuple[object, ...], float] = field(default_factory=dict)
     _seconds: dict[tuple[object, ...], Interval] = field(default_factory=dict)
     _fidelities: dict[tuple[object, ...], int] = field(default_factory=dict)
@@ -121,7 +123,8 @@ class Scales:
         self.engine.tell(f"Outlining {family.name}", f"正在勾勒：{family.name_zh}")
         wanted = tuple(dict.fromkeys((*known, *optimizers)))
         try:
-            base = family.base(self.wish, self.cluster)
+            several = self.for_several or self.cluster.cards > 1
+            base = family.base(self.wish, self.cluster.gpu, several=several)
             self.outlines[family] = self._joined(family, self.engine.outline(base, wanted))
         except UnsupportedError as error:
             self.left_out[family] = str(error)
@@ -195,9 +198,9 @@ class Scales:
         return counted or known_parameters(self.wish.architecture)
 
     def _process_bytes(self, outline: Outline, variation: Variation) -> int:
-        """Return what nvidia-smi would show: segments and the CUDA context."""
-        segments = outline.peak_bytes(variation) * outline.reserved_ratio
-        return int(segments) + (self.cluster.gpu.context_bytes or 0)
+        """Return what nvidia-smi would show: segments, the CUDA context, and NCCL's buffers."""
+        segments, card = outline.reserved_bytes(variation), self.cluster.gpu
+        return segments + (card.context_bytes or 0) + card.nccl_bytes(self.cluster.cards)
 
     def _step(self, family: Family, outline: Outline, variation: Variation) -> Interval:
         v = variation

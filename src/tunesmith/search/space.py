@@ -45,10 +45,12 @@ class Family:
         """Return the optimizers that are weighed."""
         return ADAPTER_OPTIMIZERS if self.keys["method"] in ("lora", "qlora") else FULL_OPTIMIZERS
 
-    def base(self, wish: Wish, cluster: Cluster) -> Recipe:
-        """Return the recipe whose outline is traced: one card of *cluster*, one sequence, AdamW."""
-        one = Variation(batch=1, length=wish.sequence_length, optim=FULL_OPTIMIZERS[0])
-        return recipe(self, wish, one, gpu=cluster.gpu.name)
+    def base(self, wish: Wish, gpu: Gpu, *, several: bool) -> Recipe:
+        """Return the recipe whose outline is traced: one sequence, AdamW, on one *gpu* or *several*."""
+        first = Variation(
+            batch=1, length=wish.sequence_length, optim=FULL_OPTIMIZERS[0], gpus=2 if several else 1
+        )
+        return recipe(self, wish, first, gpu=gpu.name)
 
 
 METHODS: Final[tuple[tuple[str, str, Mapping[str, Any]], ...]] = (

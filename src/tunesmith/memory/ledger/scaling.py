@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tunesmith.architecture import Architecture
 from tunesmith.errors import UnsupportedError
 from tunesmith.hardware import Gpu
 from tunesmith.memory.estimate import Traced
+from tunesmith.memory.host import HostBlock
 from tunesmith.memory.ledger.layers import Layers, layers_of, with_layers
 from tunesmith.memory.ledger.unrolling import unrolling
 from tunesmith.memory.work import Work
@@ -48,11 +49,20 @@ def scaled_trace(architecture: Architecture, recipe: Recipe, gpu: Gpu, *, trace:
         trainable_parameters=few.trainable_parameters
         + rounds * (more.trainable_parameters - few.trainable_parameters),
         work=scaled_work(few.work, more.work, rounds),
+        host=tuple(_scaled_host(few.host, more.host, rounds)),
         assumptions=(
             *few.assumptions,
             f"All {layers.count} layers follow from traces of {counts}.",
         ),
     )
+
+
+def _scaled_host(few: Sequence[HostBlock], more: Sequence[HostBlock], rounds: int) -> Iterator[HostBlock]:
+    """Yield the host's blocks of *rounds* more rounds of layers, of equal kind in both runs."""
+    if [replace(block, bytes=0) for block in few] != [replace(block, bytes=0) for block in more]:
+        raise UnsupportedError("the host's blocks change with the number of layers; trace all of them.")
+    for less, added in zip(few, more, strict=True):
+        yield replace(less, bytes=less.bytes + rounds * (added.bytes - less.bytes))
 
 
 def scaled_work(
