@@ -138,6 +138,7 @@ def _bnb_config(quantization: Quantization) -> BitsAndBytesConfig:
         bnb_4bit_quant_type=quantization.quant_type,
         bnb_4bit_use_double_quant=quantization.double_quant,
         bnb_4bit_compute_dtype=DTYPES[quantization.compute_dtype],
+        bnb_4bit_quant_storage=DTYPES.get(quantization.quant_storage, torch.uint8),
     )
 
 

@@ -68,6 +68,9 @@ def quantization_conflicts(quantization: Quantization | None) -> Iterator[Proble
     elif bits == 8 and quantization.double_quant:
         fix = "Set double_quant: false; int8 keeps one scale a row and nothing to quantise again."
         yield Problem("quantization.double_quant", "true", "false with bits 8", fix)
+    if bits == 8 and quantization.quant_storage != "uint8":
+        fix = "Remove it; it packs 4-bit weights."
+        yield Problem("quantization.quant_storage", quantization.quant_storage, "uint8 with bits 8", fix)
 
 
 def adapter_conflicts(adapter: Adapter | None) -> Iterator[Problem]:

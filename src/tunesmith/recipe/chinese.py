@@ -23,6 +23,7 @@ CHINESE: Final = MappingProxyType(
         "quantization.quant_type": "数值格式：4 位用 nf4 或 fp4，8 位用 int8。",
         "quantization.double_quant": "对 4 位量化的缩放系数再量化一次。",
         "quantization.compute_dtype": "做乘法时权重反量化成的类型。",
+        "quantization.quant_storage": "4 位权重打包后的存放类型；只有浮点类型才会被 FSDP 分片。",
         "quantization.kbit_preparation": "执行 PEFT 的 prepare_model_for_kbit_training；null：由训练器决定。",
         "freeze.trainable": "参与训练的模块或参数，按名称或通配符指定。",
         "freeze.last_n_layers": "从最后一层往前数，训练多少层。",

@@ -63,6 +63,9 @@ DTYPE_ALIASES: Final = MappingProxyType(
 QUANT_TYPES: Final = ("nf4", "fp4", "int8")
 """bitsandbytes' formats: bnb_4bit_quant_type of transformers' BitsAndBytesConfig, and LLM.int8()."""
 
+QUANT_STORAGES: Final = ("uint8", "bfloat16", "float16", "float32")
+"""bnb_4bit_quant_storage of transformers' BitsAndBytesConfig."""
+
 BIASES: Final = ("none", "all", "lora_only")
 """LoraConfig.bias, huggingface/peft@v0.21.2:src/peft/tuners/lora/config.py."""
 

@@ -101,6 +101,8 @@ class Quantization:
     """Quantise the 4-bit scales once more."""
     compute_dtype: str = choice(DTYPE, "bfloat16")
     """Type that weights are dequantised to for a multiplication."""
+    quant_storage: str = choice(Choice(names.QUANT_STORAGES, names.DTYPE_ALIASES), "uint8")
+    """Type that packed 4-bit weights are kept as; FSDP shards them in a floating-point one only."""
     kbit_preparation: bool | None = choice(Nullable(Boolean()), None)
     """Run PEFT's prepare_model_for_kbit_training; null: what the trainer does by itself."""
 
