@@ -48,6 +48,22 @@ INT8 = {"bits": 8, "quant_type": "int8", "double_quant": False}
         ),
         ({"precision": {"adapter": "fp16", "autocast": "fp16"}}, "precision.adapter: given float16"),
         (
+            {"parallel": {"tensor": 2}, "hardware": {"gpus": 3}},
+            "parallel: given tensor 2 x context 1 x pipeline 1, expected a product that divides the 3 cards.",
+        ),
+        (
+            {"parallel": {"tensor": 2}, "hardware": {"gpus": 4}},
+            "sharding: given none, expected fsdp for the cards that parallel leaves over.",
+        ),
+        (
+            {"parallel": {"expert": 2, "tensor": 4}, "hardware": {"gpus": 4}},
+            "parallel.expert: given 2, expected a multiple of tensor that divides the 4 cards.",
+        ),
+        (
+            {"parallel": {"tensor": 4}, "hardware": {"gpus": 2, "nodes": 4}, "sharding": "fsdp_hybrid"},
+            "expected tensor x context that divides the 2 cards of a node under fsdp_hybrid.",
+        ),
+        (
             {"offload": {"optimizer": "cpu"}},
             "offload.optimizer: given cpu, expected none with sharding none.",
         ),

@@ -64,8 +64,8 @@ REFUSED = {
     "pipeline": "transformers 5.23 has a pipeline for inference only: it has no schedule of micro-batches.",
     "expert": "how many tokens reach a card's experts depends on the router's values, which nobody knows "
     "without the weights.",
-    "context": "accelerate 1.15 runs it through ring attention, whose rounds keep buffers that depend on "
-    "which rank a block of keys comes from; they are not reproduced.",
+    "context": "accelerate 1.15 runs it through PyTorch's experimental ring attention, and what its rounds "
+    "keep is not reproduced.",
 }
 """Kinds of parallelism that end in a refusal, and why."""
 
@@ -85,9 +85,10 @@ class TensorParallel(Distribution):
         _check_heads(model, tensor)
         with _disable_current_modes():  # nothing is on the card yet
             config, mesh = _layout(self.recipe, tensor, self.device)
+            _untie(model)
             model.maybe_distribute_model(model, config, mesh)
+            model.tie_weights()
         super().load(model)
-        model.tie_weights()
 
     def shard(self, model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         """Yield nothing, for *model* is split; refuse adapters that PEFT makes of another size."""
@@ -139,6 +140,14 @@ def _odd(module: nn.Module, tensor: int) -> bool:
     if plan == "colwise":
         return any(outer.out_features * tensor != base.out_features for outer in module.lora_B.values())
     return False
+
+
+def _untie(model: PreTrainedModel) -> None:
+    """Give tied weights a tensor each, as from_pretrained() has them until everything is split."""
+    for name in model.all_tied_weights_keys:
+        path, _, leaf = name.rpartition(".")
+        owner = model.get_submodule(path)
+        owner._parameters[leaf] = nn.Parameter(torch.empty_like(owner.get_parameter(leaf)))
 
 
 def _layout(
