@@ -113,14 +113,14 @@ class TensorParallel(Distribution):
             yield
             return
         trainer = SimpleNamespace(model=self._model)
-        with HfTrainer._defer_fsdp_gradient_reduction(trainer):  # type: ignore[arg-type]
+        with HfTrainer._defer_fsdp_gradient_reduction(trainer):
             yield
 
     def clip(self, parameters: list[nn.Parameter], max_norm: float) -> torch.Tensor:
         """Clip what is split and what is not by one norm, as Trainer._clip_grad_norm() does at v5.23.0."""
         model = SimpleNamespace(parameters=lambda: parameters)
         with replaced(REDISTRIBUTING, "disabled", True):  # else it says that two sums could be one
-            norm: torch.Tensor = HfTrainer._mixed_mesh_grad_norm(None, model, max_norm)  # type: ignore[arg-type]
+            norm: torch.Tensor = HfTrainer._mixed_mesh_grad_norm(None, model, max_norm)
         return norm
 
 
