@@ -49,6 +49,7 @@ def plan(  # noqa: PLR0913 -- each is one option of the command, by name
 
     Raises what ``estimate`` and ``lengths`` raise for what the user can mend.
     """
+    from tunesmith.api.ahead import ahead
     from tunesmith.hardware.prices import prices as read_prices
     from tunesmith.search import Engine, Wish, search, with_lengths
     from tunesmith.search.wish import USUAL_LENGTH
@@ -70,10 +71,16 @@ def plan(  # noqa: PLR0913 -- each is one option of the command, by name
     if data is not None:
         tell("Measuring the data", "正在统计数据长度")
         wish = with_lengths(wish, lengths(data, model), sequence_length=sequence_length)
-    engine = Engine(
-        outline=_outline, estimate=_confirmed, prices=read_prices(prices), card=find_gpu, tell=tell
-    )
-    return search(wish, engine, top=top)
+    with ahead() as helper:
+        engine = Engine(
+            outline=_outline,
+            estimate=_confirmed,
+            prices=read_prices(prices),
+            card=find_gpu,
+            ahead=helper.start,
+            tell=tell,
+        )
+        return search(wish, engine, top=top)
 
 
 def _confirmed(recipe: Recipe) -> Estimate:

@@ -15,11 +15,14 @@ from typing import Any
 
 import torch
 from torch import distributed
+from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp._fully_shard import _fsdp_param_group
+from torch.distributed.tensor import DTensor, Shard
 from torch.distributed.tensor._sharding_prop import ShardingPropagator
 from torch.nn.parallel import distributed as ddp
 from torch.testing._internal.distributed.fake_pg import FakeStore
 from torch.utils._python_dispatch import _disable_current_modes
+from transformers.distributed.tensor_parallel import TensorParallelLayer
 
 from tunesmith.errors import UnsupportedError
 from tunesmith.memory.meta import replaced
@@ -148,7 +151,19 @@ def _patches(streams: Streams, absent: Callable[[], bool]) -> list[tuple[Any, st
         (ddp, "_verify_param_shape_across_processes", lambda *_, **__: None),
         (ddp.DistributedDataParallel, "__init__", _ddp_with_answers),
         (ShardingPropagator, "_propagate_tensor_meta_non_cached", _without_modes),
+        (TensorParallelLayer, "_from_local_last_dim_shard", staticmethod(_part_of_last_dimension)),
     ]
+
+
+def _part_of_last_dimension(local: torch.Tensor, mesh: DeviceMesh, size: int) -> DTensor:
+    """Return *local* as this card's part, without the tensor on meta that transformers asks strides of.
+
+    TensorParallelLayer._from_local_last_dim_shard() of transformers/distributed/tensor_parallel.py at v5.23.0.
+    """
+    shape = torch.Size((*local.shape[:-1], size))
+    with _disable_current_modes():
+        stride = torch.empty(shape, device="meta").stride()
+    return DTensor.from_local(local, mesh, [Shard(-1)], run_check=False, shape=shape, stride=stride)
 
 
 _propagate = ShardingPropagator._propagate_tensor_meta_non_cached

@@ -183,6 +183,14 @@ def _grouped_efficient_backward(func: Any, args: tuple[Any, ...], kwargs: dict[s
     return grad_query, grads[0].transpose(1, 2), grads[1].transpose(1, 2), grad_bias
 
 
+def _awaited(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return what a collective made as it is: on CUDA it is wrapped to be awaited, on meta it would be copied.
+
+    _wrap_tensor_autograd() in torch/distributed/_functional_collectives.py at v2.13.0.
+    """
+    return args[0].detach()
+
+
 ANSWERS: dict[str, Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]] = {
     "aten::_local_scalar_dense": _item,
     "aten::_to_copy": _to_copy,
@@ -193,6 +201,7 @@ ANSWERS: dict[str, Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]] = {
     "aten::index": _index,
     "aten::nonzero": _nonzero,
     "aten::_scaled_dot_product_efficient_attention_backward": _grouped_efficient_backward,
+    "_c10d_functional::_wrap_tensor_autograd": _awaited,
 }
 
 
@@ -231,7 +240,7 @@ def _patches(autocast: Autocast) -> list[tuple[Any, str, Any]]:
 def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
     """Set the attribute *name* of *owner* to *value* until the block ends."""
     missing = object()
-    original = getattr(owner, name, missing)
+    original = vars(owner).get(name, missing)  # not getattr: a static method would come back as a function
     setattr(owner, name, value)
     try:
         yield

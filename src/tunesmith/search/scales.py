@@ -38,6 +38,8 @@ class Engine:
     """Prices by card."""
     card: Callable[[str], Gpu] = gpu
     """Finds a card by its name."""
+    ahead: Callable[[Sequence[tuple[Recipe, tuple[str, ...]]]], None] = lambda _wanted: None
+    """Hears which outlines will be asked for, in order, and may begin with them."""
     tell: Callable[[str, str], None] = lambda _en, _zh: None
     """Hears what is being done, in English and Chinese."""
 
@@ -77,16 +79,14 @@ class Scales:
         same, so that it can be said what they lack.
         """
         found: list[Weighed] = []
+        worth: dict[Family, list[Variation]] = {}
         # The cheapest families first: their outlines tell how many parameters there are.
-        for family in sorted(
-            space.families(self.wish, self.cluster), key=lambda each: (-each.order, each.checkpointed)
-        ):
-            chosen = self._worth_weighing(family, coarse=coarse, offload=offload)
-            if outlined_only and family not in self.outlines:
-                continue
-            optimizers = tuple(dict.fromkeys(each.optim for each in chosen))
-            outline = self.outline(family, optimizers) if chosen else None
-            if outline is not None:
+        for family in sorted(space.families(self.wish, self.cluster), key=_by_cost):
+            if family in self.outlines or not outlined_only:
+                worth[family] = self._worth_weighing(family, coarse=coarse, offload=offload)
+        self.engine.ahead([(self._base(f), _optimizers(chosen)) for f, chosen in worth.items() if chosen])
+        for family, chosen in worth.items():
+            if chosen and self.outline(family, _optimizers(chosen)) is not None:
                 found += [self.weigh(family, each) for each in chosen if self.holds(family, each)]
         return found
 
@@ -123,12 +123,14 @@ class Scales:
         self.engine.tell(f"Outlining {family.name}", f"正在勾勒：{family.name_zh}")
         wanted = tuple(dict.fromkeys((*known, *optimizers)))
         try:
-            several = self.for_several or self.cluster.cards > 1
-            base = family.base(self.wish, self.cluster.gpu, several=several)
-            self.outlines[family] = self._joined(family, self.engine.outline(base, wanted))
+            self.outlines[family] = self._joined(family, self.engine.outline(self._base(family), wanted))
         except UnsupportedError as error:
             self.left_out[family] = str(error)
         return self.outlines.get(family)
+
+    def _base(self, family: Family) -> Recipe:
+        several = self.for_several or self.cluster.cards > 1
+        return family.base(self.wish, self.cluster.gpu, several=several)
 
     def _joined(self, family: Family, outline: Outline) -> Outline:
         """Return *outline*, of checkpointed layers, with its twin without, so that it can mix both."""
@@ -250,3 +252,11 @@ class Scales:
 
 def _kind(each: Weighed) -> tuple[object, ...]:
     return each.family, each.variation.sharding, each.variation.offload_optimizer
+
+
+def _by_cost(family: Family) -> tuple[int, bool]:
+    return -family.order, family.checkpointed
+
+
+def _optimizers(variations: Sequence[Variation]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each.optim for each in variations))

@@ -13,9 +13,9 @@
 Nothing here imports torch: what runs a step is passed in.
 """
 
-from tunesmith.memory.outline.making import outline
+from tunesmith.memory.outline.making import outline, outline_is_kept
 from tunesmith.memory.outline.optimizers import OptimizerStep, optimizer_step
 from tunesmith.memory.outline.outlines import Outline
 from tunesmith.memory.outline.variation import Needs, Variation
 
-__all__ = ["Needs", "OptimizerStep", "Outline", "Variation", "optimizer_step", "outline"]
+__all__ = ["Needs", "OptimizerStep", "Outline", "Variation", "optimizer_step", "outline", "outline_is_kept"]

@@ -74,18 +74,27 @@ def _others(
 
 def _known(architecture: Architecture, own: Recipe, gpu: Gpu, trace: Trace) -> Outline:
     """Return the outline that is kept on disk, or a new one, which is kept."""
-    name = cache.key(
-        outline=own.replace(per_device_train_batch_size=1).to_mapping(),
-        model=architecture.name,
-        config=architecture.config_json,
-        kernels=gpu.name,
-    )
+    name = _name(architecture, own, gpu)
     kept = cache.read(name)
     found = None if kept is None else unpacked_outline(kept)
     if found is None:
         found = _traced(architecture, own, gpu, trace)
         cache.write(name, packed_outline(found))
     return found
+
+
+def outline_is_kept(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> bool:
+    """Return whether the outline of *recipe*'s class is on disk."""
+    return cache.read(_name(architecture, one_card(recipe), gpu)) is not None
+
+
+def _name(architecture: Architecture, own: Recipe, gpu: Gpu) -> str:
+    return cache.key(
+        outline=own.replace(per_device_train_batch_size=1).to_mapping(),
+        model=architecture.name,
+        config=architecture.config_json,
+        kernels=gpu.name,
+    )
 
 
 def _traced(architecture: Architecture, own: Recipe, gpu: Gpu, trace: Trace) -> Outline:

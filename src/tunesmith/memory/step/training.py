@@ -32,8 +32,8 @@ Batch = dict[str, Any]
 def micro_batches(accumulation: int) -> Iterable[int]:
     """Return the numbers of the micro-batches of a step that are run, of *accumulation*.
 
-    From the second on each does what the one before did, at the same addresses: of many, the first three
-    and the last stand for all. Data is fetched for all of them.
+    From the second on each does what the one before did, at the same addresses: of many, the first three and
+    the last stand for all. Data is fetched for all of them.
     """
     return range(1, accumulation + 1) if accumulation <= 4 else (1, 2, 3, accumulation)
 

@@ -9,7 +9,7 @@ from tunesmith import api
 
 @pytest.mark.parametrize(("storage", "shards"), [("uint8", 1), ("bfloat16", 4)])
 def test_packed_weights_are_sharded_as_their_storage_allows(storage: str, shards: int) -> None:
-    """accelerate leaves out what is no floating-point number; what is left rests in equal shares."""
+    """Accelerate leaves out what is no floating-point number; what is left rests in equal shares."""
     recipe = {
         "model": "HuggingFaceTB/SmolLM2-135M",
         "method": "qlora",
