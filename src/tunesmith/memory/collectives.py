@@ -158,7 +158,7 @@ def _patches(streams: Streams, absent: Callable[[], bool]) -> list[tuple[Any, st
 def _part_of_last_dimension(local: torch.Tensor, mesh: DeviceMesh, size: int) -> DTensor:
     """Return *local* as this card's part, without the tensor on meta that transformers asks strides of.
 
-    TensorParallelLayer._from_local_last_dim_shard() of transformers/distributed/tensor_parallel.py at v5.23.0.
+    TensorParallelLayer._from_local_last_dim_shard(), transformers/distributed/tensor_parallel.py at v5.23.0.
     """
     shape = torch.Size((*local.shape[:-1], size))
     with _disable_current_modes():

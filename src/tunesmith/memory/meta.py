@@ -184,7 +184,7 @@ def _grouped_efficient_backward(func: Any, args: tuple[Any, ...], kwargs: dict[s
 
 
 def _awaited(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Return what a collective made as it is: on CUDA it is wrapped to be awaited, on meta it would be copied.
+    """Return what a collective made as it is: CUDA wraps it to be awaited, where meta would copy it.
 
     _wrap_tensor_autograd() in torch/distributed/_functional_collectives.py at v2.13.0.
     """
