@@ -21,6 +21,7 @@ from tunesmith.memory.trace import trace
 from tunesmith.recipe import Recipe
 
 REAL = json.loads((Path(__file__).parent / "tensor_runs.json").read_text(encoding="utf-8"))["rows"]
+CUDA = json.loads((Path(__file__).parent / "tensor_cuda_runs.json").read_text(encoding="utf-8"))["rows"]
 TINY: dict[str, Any] = {"model_type": "llama", "hidden_size": 64, "intermediate_size": 128}
 TINY |= {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "vocab_size": 256}
 STEP: dict[str, Any] = {"method": "full", "trainer": "trainer", "optim": "adamw_torch"}
@@ -59,6 +60,17 @@ def live(run: Traced, moment: str, *categories: str) -> Counter[int]:
         alive.add(event) if event > 0 else alive.remove(-event)
     storages = (run.timeline.storages[event - 1] for event in alive)
     return Counter(each.bytes for each in storages if each.category in categories)
+
+
+@pytest.mark.parametrize("row", CUDA, ids=lambda row: row["name"])
+def test_every_phase_takes_what_pytorchs_allocator_counted(row: dict[str, Any]) -> None:
+    """Allocated and reserved bytes of each phase are those of the CUDA build, none off by a byte."""
+    phases = {phase.name: phase for phase in answer(Recipe.from_mapping(row["recipe"])).phases}
+    for name, end_bytes, peak_bytes, reserved_bytes in row["phases"]:
+        phase = phases[name]
+        assert (phase.allocated_end_bytes, phase.reserved_bytes) == (end_bytes, reserved_bytes), name
+        if not name.endswith(("clip", "begin")):  # see README.md
+            assert phase.allocated_peak_bytes == peak_bytes, name
 
 
 @pytest.mark.parametrize("row", REAL, ids=lambda row: row["name"])
