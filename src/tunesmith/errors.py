@@ -32,7 +32,7 @@ class HardwareError(TunesmithError, ValueError):
 
 
 class DataError(TunesmithError, ValueError):
-    """A data set, its tokenizer or its chat template cannot be read or trusted; the message names file and row."""
+    """A data set, its tokenizer or its chat template cannot be read or trusted; file and row are named."""
 
 
 class MissingExtraError(TunesmithError, ImportError):
