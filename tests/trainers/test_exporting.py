@@ -300,3 +300,10 @@ def test_a_file_is_known_again_by_its_keys(trainer: str, mapping: dict[str, Any]
         return
     texts = {file.name: file.text for file in made.files}
     assert read(made.files[0].text, beside=texts).trainer == trainer
+
+
+def test_parallelism_is_not_left_out_of_a_file() -> None:
+    """No exporter writes tensor parallelism yet, so none writes a file that would run without it."""
+    recipe = Recipe.from_mapping({"model": "gpt2", "parallel": {"tensor": 2}, "hardware": {"gpus": 2}})
+    with pytest.raises(UnsupportedError, match="which no exporter writes yet"):
+        export(recipe, "trl")

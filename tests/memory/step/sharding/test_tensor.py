@@ -144,6 +144,7 @@ def test_the_answer_says_who_splits() -> None:
         ({"parallel": {"expert": 2}}, "router"),
         ({"trainer": "loop"}, "Set trainer: trainer or sft"),
         ({"method": "qlora"}, "bitsandbytes"),
+        ({"optim": "adamw_8bit"}, "cannot step on the parts"),
         ({"sharding": "zero2", "cards": 4}, "only transformers' own FSDP2"),
         ({"method": "lora"}, "without those"),
         ({"method": "lora", "cards": 4, "sharding": "fsdp"}, "another size"),

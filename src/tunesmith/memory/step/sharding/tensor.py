@@ -61,7 +61,7 @@ def parallel_of(recipe: Recipe) -> type[Distribution]:
 
 
 REFUSED = {
-    "pipeline": "transformers 5.23 has a pipeline for inference only: it has no schedule of micro-batches.",
+    "pipeline": "transformers 5.23 has a pipeline for inference only: its stages send no gradients back.",
     "expert": "how many tokens reach a card's experts depends on the router's values, which nobody knows "
     "without the weights.",
     "context": "accelerate 1.15 runs it through PyTorch's experimental ring attention, and what its rounds "
@@ -105,6 +105,15 @@ class TensorParallel(Distribution):
                 f"another size, so their forward fails. {fix}."
             )
         yield from ()
+
+    def prepare(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+        """Return *optimizer*, unless it cannot step on parts: Fsdp.prepare() says why."""
+        if type(optimizer).__module__.startswith("bitsandbytes"):
+            raise UnsupportedError(
+                f"optim {self.recipe.optim} with parallel.tensor: bitsandbytes' optimizers cannot step on "
+                "the parts of a split model, which are DTensors. Set optim: adamw_torch_fused."
+            )
+        return optimizer
 
     @contextmanager
     def micro_batch(self, *, last: bool) -> Iterator[None]:
