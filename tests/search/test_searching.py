@@ -10,6 +10,7 @@ from tunesmith.errors import HardwareError, RecipeError
 from tunesmith.hardware import Cluster, gpu
 from tunesmith.search import Plans, Wish
 from tunesmith.search.space import families, variations
+from tunesmith.search.weighing import NOT_KNOWN_APART
 
 MODEL = "HuggingFaceTB/SmolLM2-135M"
 
@@ -37,9 +38,9 @@ def test_a_plan_needs_what_the_estimate_of_its_recipe_says(fastest: Plans) -> No
 
 
 def test_the_fastest_is_first(fastest: Plans) -> None:
-    """Within the two percent in which times count as equal."""
+    """Or a truer method whose time is not known to be longer."""
     middles = [sum(plan.step_seconds) for plan in fastest.plans]
-    assert middles[0] <= 1.02 * min(middles)
+    assert middles[0] <= NOT_KNOWN_APART * 1.02 * min(middles)
 
 
 def test_no_point_of_the_front_is_beaten(fastest: Plans) -> None:

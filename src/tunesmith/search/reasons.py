@@ -34,18 +34,15 @@ SHARDINGS: Final = {
 def best(goal: str, count: int, tokens_per_second: Interval) -> Reason:
     """Return why the first plan is the first."""
     low, high = (f"{figure:,.0f}" for figure in tokens_per_second)
-    first = {
-        "fastest": (f"The fastest of {count:,} recipes", f"{count:,} 个配方中最快"),
-        "cheapest": (f"The cheapest of {count:,} recipes", f"{count:,} 个配方中最省钱"),
-        "quality": (
-            f"The closest to full fine-tuning in 32 bits of {count:,} recipes",
-            f"{count:,} 个配方中最接近 32 位全量微调",
-        ),
+    first, first_zh = {
+        "fastest": ("none is known to be faster", "没有已知更快的"),
+        "cheapest": ("none is known to be cheaper", "没有已知更便宜的"),
+        "quality": ("none is closer to full fine-tuning in 32 bits", "没有更接近 32 位全量微调的"),
     }[goal]
     return Reason(
         code=goal,
-        text=f"{first[0]} that fit: {low} to {high} tokens a second.",
-        text_zh=f"在放得下的{first[1]}：每秒 {low} 到 {high} 个词元。",
+        text=f"Of {count:,} recipes that fit {first}: {low} to {high} tokens a second.",
+        text_zh=f"放得下的 {count:,} 个配方中{first_zh}：每秒 {low} 到 {high} 个词元。",
         values={"recipes": count, "tokens_per_second": list(tokens_per_second)},
     )
 
