@@ -21,7 +21,7 @@ INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check lint format types contracts wheel accuracy docs bench clean
+.PHONY: help demo test soak check lint format types contracts wheel accuracy docs bench golden clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -83,11 +83,15 @@ docs: $(INSTALLED)
 	$(BIN)/python examples/plan.py docs/images/plan.svg
 	$(BIN)/python docs/generate.py
 
+golden: $(INSTALLED)
+	$(BIN)/python -W ignore -m tests.search.test_golden_plans
+
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/estimate.py
 	$(BIN)/python benchmarks/allocator.py
 	$(BIN)/python benchmarks/ledger.py
+	$(BIN)/python benchmarks/search.py
 
 clean:
 	rm -rf $(VENV) out build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

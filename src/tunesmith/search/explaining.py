@@ -66,24 +66,31 @@ def _twin(family: Family, scales: Scales) -> Family | None:
 
 
 def nearest(weighed: Iterable[Weighed], scales: Scales) -> Weighed | None:
-    """Return the recipe that needs the least, after what traces found; of those the truest."""
-    return min(
-        weighed,
-        key=lambda each: (each.process_bytes * scales.correction(each), -each.fidelity),
-        default=None,
-    )
+    """Return the recipe that needs the least, after what traces found; of those the truest.
+
+    What cannot be traced is left out, and what the host cannot hold comes last.
+    """
+
+    def key(each: Weighed) -> tuple[bool, float, int]:
+        return scales.lacks_host(each), each.process_bytes * scales.correction(each), -each.fidelity
+
+    traced = (each for each in weighed if scales.corrected_bytes(each) is not None)
+    return min(traced, key=key, default=None)
 
 
 def missed(least: Weighed, scales: Scales) -> Miss:
     """Return *least* as the recipe that comes nearest to fitting."""
     available = scales.available_bytes
     needed = scales.corrected_bytes(least) or least.process_bytes
+    why = reasons.too_large(described(least), needed, (), available)
+    if scales.lacks_host(least):
+        why = reasons.host_too_small(described(least), *scales.host_bytes(least))
     return Miss(
         recipe=scales.recipe(least.family, least.variation),
         needed_bytes=needed,
         available_bytes=available,
         missing_bytes=max(0, needed - available),
-        reasons=(reasons.too_large(described(least), needed, (), available),),
+        reasons=(why,),
     )
 
 

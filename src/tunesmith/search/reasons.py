@@ -105,6 +105,16 @@ def slower(what: tuple[str, str], times: float, fidelity: int, than: int) -> Rea
     )
 
 
+def host_too_small(what: tuple[str, str], needed: int, there: int) -> Reason:
+    """Return that a recipe fits the cards and not the memory of the host it is offloaded to."""
+    return Reason(
+        code="host_too_small",
+        text=f"{_capital(what[0])} needs {gib(needed, 0)} of a host's memory; {gib(there, 0)} are usual.",
+        text_zh=f"{what[1]}需要节点内存 {gib(needed, 0)}，而常见的为 {gib(there, 0)}。",
+        values={"needed_bytes": needed, "available_bytes": there},
+    )
+
+
 def too_dear(what: tuple[str, str], usd: Interval, budget: float) -> Reason:
     """Return what the fastest recipe costs that fits but is beyond the budget."""
     low, high = f"{usd.low:,.2f}", f"{usd.high:,.2f}"

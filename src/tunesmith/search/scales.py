@@ -169,10 +169,18 @@ class Scales:
         mixed = outline is not None and (outline.unchecked is not None or variation.every_n_layers == 1)
         return known and mixed
 
-    def host_bytes_free(self, each: Weighed) -> int:
-        """Return what is left of the memory of one node's host; negative where it does not suffice."""
-        outline, there = self.outlines[each.family], host_bytes_per_card(self.cluster.gpu)
-        return there * self.cluster.gpus - outline.needs(each.variation).host_bytes
+    def host_bytes(self, each: Weighed) -> tuple[int, int]:
+        """Return what *each* needs of the memory of one node's host, and what there is."""
+        needed = self.outlines[each.family].needs(each.variation).host_bytes
+        return needed, host_bytes_per_card(self.cluster.gpu) * self.cluster.gpus
+
+    def lacks_host(self, each: Weighed) -> bool:
+        """Return whether *each* rests on a host whose memory does not suffice."""
+        v = each.variation
+        if v.offload_optimizer == v.offload_parameters == "none":
+            return False
+        needed, there = self.host_bytes(each)
+        return needed > there
 
     def recipe(self, family: Family, variation: Variation) -> Recipe:
         """Return the recipe that *variation* of *family* stands for on this cluster."""

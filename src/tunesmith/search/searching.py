@@ -117,10 +117,11 @@ def _found(scales: Scales, *, top: int) -> tuple[list[Weighed], Confirmed]:
 
 
 def _elsewhere(scales: Scales, count: int, *, top: int) -> tuple[Hardware, ...]:
-    """Return cards that would hold the run, unless it is the money that is missing."""
+    """Return cards that would hold the run, the cheapest first, unless it is the money that is missing."""
     if count and scales.wish.budget_usd is not None:
         return ()
-    return hardware_for(scales.wish, scales.engine, outlines=scales.outlines, top=top)
+    wish = replace(scales.wish, goal="cheapest")
+    return hardware_for(wish, scales.engine, outlines=scales.outlines, top=top)
 
 
 def _confirmed(weighed: Sequence[Weighed], scales: Scales, *, top: int) -> Confirmed:
@@ -145,7 +146,7 @@ def _traced(candidates: Sequence[Weighed], limit: int, scales: Scales, *, top: i
         group = (each.family.name, _shared(each))
         if group in found or each.process_bytes * scales.correction(each) > limit:
             continue
-        if each.variation.offload_optimizer != "none" and scales.host_bytes_free(each) < 0:
+        if scales.lacks_host(each):
             continue
         if len(found) == top or traces == MOST_TRACES:
             break
