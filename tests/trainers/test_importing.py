@@ -53,7 +53,7 @@ def test_every_key_says_where_it_comes_from() -> None:
     assert dropout.where == "axolotl==0.19.0: src/axolotl/utils/schemas/peft.py"
     assert found["precision.autocast"].how == "assumed" and "Ampere" in found["precision.autocast"].where
     assert found["offload.optimizer"].how == "assumed"
-    absent = ("freeze.", "deepspeed.")
+    absent = ("freeze.", "deepspeed.", "parallel.")
     assert set(found) == {flag.key for flag in flags() if not flag.key.startswith(absent)}
 
 
