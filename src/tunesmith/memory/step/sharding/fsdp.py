@@ -66,6 +66,15 @@ class Fsdp(Distribution):
             )
         return optimizer
 
+    def backward(self, loss: torch.Tensor) -> None:
+        """Run the backward pass of one micro-batch; refuse a forward pass that ran on the host."""
+        if loss.device.type != self.device.type:
+            raise UnsupportedError(
+                f"sharding {self.recipe.sharding} with offload.parameters cpu: this model's forward pass "
+                "stays on the host here, so the card has no figure. Set offload: none, or sharding: zero3."
+            )
+        super().backward(loss)
+
     def step(self, optimizer: Any) -> None:
         """Let the optimizer step, and count what lies on the host the first time that everything does."""
         super().step(optimizer)
