@@ -76,7 +76,6 @@ def plan(  # noqa: PLR0913 -- each is one option of the command, by name
             outline=_outline,
             estimate=_confirmed,
             prices=read_prices(prices),
-            card=find_gpu,
             ahead=helper.start,
             tell=tell,
         )

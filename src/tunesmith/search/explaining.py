@@ -152,7 +152,7 @@ def _is_plain(each: Weighed) -> bool:
         each.family.checkpointed
         and v.every_n_layers == 1
         and v.optim == space.FULL_OPTIMIZERS[0]
-        and v.offload_optimizer == v.offload_parameters == "none"
+        and not v.offloads
         and v.r in (None, space.TRACED_RANK)
     )
 

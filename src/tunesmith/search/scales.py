@@ -8,7 +8,7 @@ from typing import Final
 
 from tunesmith.architecture.catalogue import known_parameters
 from tunesmith.errors import UnsupportedError
-from tunesmith.hardware import Cluster, Gpu, gpu
+from tunesmith.hardware import Cluster
 from tunesmith.hardware.hosts import host_bytes_per_card
 from tunesmith.hardware.prices import Price
 from tunesmith.memory.estimate import Estimate
@@ -20,7 +20,7 @@ from tunesmith.search.fidelity import fidelity
 from tunesmith.search.space import Family
 from tunesmith.search.weighing import Weighed
 from tunesmith.search.wish import Wish
-from tunesmith.throughput import Interval, run_hours, run_usd, shared_work, step_seconds
+from tunesmith.throughput import Interval, run_hours, run_usd, shared_work, step_seconds, tokens_per_second
 
 WEIGHT_BYTES: Final = {"full, 32-bit weights": 4.0, "qlora": 0.5}
 """Bytes of a weight as it rests on the card; 2 in other families."""
@@ -36,8 +36,6 @@ class Engine:
     """What a recipe needs, exactly."""
     prices: Mapping[str, Sequence[Price]]
     """Prices by card."""
-    card: Callable[[str], Gpu] = gpu
-    """Finds a card by its name."""
     ahead: Callable[[Sequence[tuple[Recipe, tuple[str, ...]]]], None] = lambda _wanted: None
     """Hears which outlines will be asked for, in order, and may begin with them."""
     tell: Callable[[str, str], None] = lambda _en, _zh: None
@@ -61,6 +59,7 @@ class Scales:
     for_several: bool = False
     """Whether outlines that are made for one card are to serve several, too."""
     _corrections: dict[tuple[object, ...], float] = field(default_factory=dict)
+    _recipes: dict[tuple[Family, Variation], Recipe] = field(default_factory=dict)
     _seconds: dict[tuple[object, ...], Interval] = field(default_factory=dict)
     _fidelities: dict[tuple[object, ...], int] = field(default_factory=dict)
 
@@ -176,15 +175,22 @@ class Scales:
 
     def lacks_host(self, each: Weighed) -> bool:
         """Return whether *each* rests on a host whose memory does not suffice."""
-        v = each.variation
-        if v.offload_optimizer == v.offload_parameters == "none":
+        if not each.variation.offloads:
             return False
         needed, there = self.host_bytes(each)
         return needed > there
 
     def recipe(self, family: Family, variation: Variation) -> Recipe:
         """Return the recipe that *variation* of *family* stands for on this cluster."""
-        return space.recipe(family, self.wish, variation, gpu=self.cluster.gpu.name)
+        key = (family, variation)
+        if key not in self._recipes:
+            self._recipes[key] = space.recipe(family, self.wish, variation, gpu=self.cluster.gpu.name)
+        return self._recipes[key]
+
+    def rate(self, each: Weighed) -> Interval:
+        """Return the tokens that all cards train on in a second, padding left out."""
+        recipe = self.recipe(each.family, each.variation)
+        return tokens_per_second(each.seconds, self.cluster, recipe).times(self.wish.fill)
 
     def hours(self, each: Weighed) -> Interval:
         """Return how long the wished passes over the data take."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from tunesmith.errors import UnsupportedError
-from tunesmith.hardware import Cluster
+from tunesmith.hardware import Cluster, gpu
 from tunesmith.memory.estimate import Estimate
 from tunesmith.search import explaining, reasons
 from tunesmith.search.backwards import hardware_for
@@ -16,7 +16,7 @@ from tunesmith.search.plan import Hardware, Miss, Plan, Plans, Point, Reason
 from tunesmith.search.scales import Engine, Scales
 from tunesmith.search.weighing import Weighed, fitting, front, ranked
 from tunesmith.search.wish import Wish
-from tunesmith.throughput import run_assumptions, run_usd, tokens_per_second
+from tunesmith.throughput import run_assumptions
 
 SPARE: Final = 0.02
 """Share of a card that plans leave over where they can, for fragments and what else runs on it."""
@@ -68,25 +68,25 @@ def search(wish: Wish, engine: Engine, *, top: int = 5) -> Plans:
 def _backwards(wish: Wish, engine: Engine, *, top: int, started: float) -> Plans:
     """Return cards that hold the run, and the plans on the first of them."""
     found = hardware_for(wish, engine, outlines={}, top=max(top, 8))
-    on_first: Plans | None = None
     if found:
         first = found[0]
-        from_recipe = Cluster(gpu=engine.card(first.gpu), gpus=first.gpus, nodes=first.nodes)
-        on_first = search(replace(wish, cluster=from_recipe), engine, top=top)
+        cluster = Cluster(gpu=gpu(first.gpu), gpus=first.gpus, nodes=first.nodes)
+        on_first = search(replace(wish, cluster=cluster), engine, top=top)
+        return replace(on_first, gpu=None, hardware=found, seconds=time.perf_counter() - started)
     return Plans(
         model=wish.model,
         gpu=None,
-        gpus=on_first.gpus if on_first else 1,
-        nodes=on_first.nodes if on_first else 1,
+        gpus=1,
+        nodes=1,
         goal=wish.goal,
-        plans=on_first.plans if on_first else (),
-        front=on_first.front if on_first else (),
-        nearest_miss=on_first.nearest_miss if on_first else None,
-        hardware=found,
-        searched=on_first.searched if on_first else 0,
+        plans=(),
+        front=(),
+        nearest_miss=None,
+        hardware=(),
+        searched=0,
         seconds=time.perf_counter() - started,
         lengths=wish.lengths,
-        assumptions=on_first.assumptions if on_first else (),
+        assumptions=(),
     )
 
 
@@ -166,23 +166,21 @@ def _traced(candidates: Sequence[Weighed], limit: int, scales: Scales, *, top: i
 def _shared(each: Weighed) -> str:
     """Return how cards share a recipe, as far as plans of one method are told apart by it."""
     v = each.variation
-    if v.offload_optimizer != "none" or v.offload_parameters != "none":
+    if v.offloads:
         return "offload"
     return "whole" if v.sharding in ("none", "ddp") else "shards"
 
 
 def _plan(each: Weighed, answer: Estimate, scales: Scales, *, reasons_of: Sequence[Reason]) -> Plan:
-    recipe = answer.recipe
-    hours = scales.hours(each)
     return Plan(
-        recipe=recipe,
+        recipe=answer.recipe,
         peak=answer.peak,
         margin_bytes=answer.margin_bytes or 0,
         host_bytes=answer.host_bytes,
         step_seconds=each.seconds,
-        tokens_per_second=tokens_per_second(each.seconds, scales.cluster, recipe).times(scales.wish.fill),
-        hours=hours,
-        usd=run_usd(hours, scales.cluster, scales.engine.prices),
+        tokens_per_second=scales.rate(each),
+        hours=scales.hours(each),
+        usd=scales.usd(each),
         fidelity=each.fidelity,
         reasons=tuple(reasons_of),
     )
@@ -194,8 +192,7 @@ def _plan(each: Weighed, answer: Estimate, scales: Scales, *, reasons_of: Sequen
 def _reasons(each: Weighed, answer: Estimate, scales: Scales, count: int, *, first: bool) -> list[Reason]:
     found = []
     if first:
-        rate = tokens_per_second(each.seconds, scales.cluster, answer.recipe).times(scales.wish.fill)
-        found.append(reasons.best(scales.wish.goal, count, rate))
+        found.append(reasons.best(scales.wish.goal, count, scales.rate(each)))
     found.append(reasons.fits(answer.peak.process_bytes, answer.margin_bytes or 0, scales.cluster.gpu.name))
     return [*found, *explaining.why(each, scales)]
 
@@ -257,12 +254,11 @@ def _more_cards(best: Weighed, weighed: Sequence[Weighed], scales: Scales) -> It
 
 def _points(weighed: Sequence[Weighed], scales: Scales) -> Iterator[Point]:
     for each in list(front(weighed))[:MOST_POINTS]:
-        recipe = scales.recipe(each.family, each.variation)
         yield Point(
-            recipe=recipe,
+            recipe=scales.recipe(each.family, each.variation),
             process_bytes=each.process_bytes,
             step_seconds=each.seconds,
-            tokens_per_second=tokens_per_second(each.seconds, scales.cluster, recipe).times(scales.wish.fill),
+            tokens_per_second=scales.rate(each),
             fidelity=each.fidelity,
             fits=each.process_bytes <= scales.available_bytes,
         )

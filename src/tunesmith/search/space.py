@@ -180,31 +180,18 @@ def _sharded_optimizer(sharding: str, optim: str, place: str) -> bool:
 
 def recipe(family: Family, wish: Wish, variation: Variation, *, gpu: str | None) -> Recipe:
     """Return the recipe that *variation* of *family* stands for."""
-    keys: dict[str, Any] = dict(family.keys)
-    keys |= {
+    keys: dict[str, Any] = {
+        **family.keys,
         "model": wish.model,
-        "optim": variation.optim,
-        "per_device_train_batch_size": variation.batch,
-        "gradient_accumulation_steps": variation.accumulation,
-        "sequence_length": variation.length,
         "gradient_checkpointing": family.checkpointed,
         "packing": wish.packing,
         "hardware.gpu": gpu,
-        "hardware.gpus": variation.gpus,
-        "hardware.nodes": variation.nodes,
-        "sharding": variation.sharding,
-        "offload.optimizer": variation.offload_optimizer,
-        "offload.parameters": variation.offload_parameters,
+        **variation.changes(),
     }
     if family.keys["method"] in ("lora", "qlora"):
-        keys["adapter.r"] = variation.r or TRACED_RANK
-        keys["adapter.lora_alpha"] = 2 * (variation.r or TRACED_RANK)
+        keys.setdefault("adapter.r", TRACED_RANK)
+        keys["adapter.lora_alpha"] = 2 * keys["adapter.r"]
         keys["adapter.target_modules"] = "all-linear"
         if wish.architecture.num_experts:
             keys["adapter.lora_dropout"] = 0.0
-    if family.checkpointed and variation.every_n_layers > 1:
-        keys["gradient_checkpointing_kwargs"] = {
-            "use_reentrant": False,
-            "every_n_layers": variation.every_n_layers,
-        }
     return Recipe.from_mapping(with_changes({}, keys))

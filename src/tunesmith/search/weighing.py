@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from tunesmith.memory.outline import Outline, Variation
+from tunesmith.memory.outline import Variation
 from tunesmith.search.space import Family
 from tunesmith.throughput import Interval
 
@@ -35,8 +35,6 @@ NOT_KNOWN_APART: Final = 1.1
 
 Computed times miss published ones that were held out by 9 % at the median (docs/throughput.md).
 """
-Weigh = Callable[[Family, Variation], Weighed]
-"""Weighs one recipe."""
 
 
 def fitting(weighed: Iterable[Weighed], available_bytes: int) -> list[Weighed]:
@@ -82,6 +80,3 @@ def ranked(weighed: Sequence[Weighed], goal: str) -> list[Weighed]:
         return (class_of_method, -truest[name], class_of_time, -each.fidelity, each.process_bytes)
 
     return sorted(weighed, key=key)
-
-
-__all__ = ["Outline", "Weigh", "Weighed", "fitting", "front", "ranked"]

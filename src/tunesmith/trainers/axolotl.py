@@ -140,8 +140,7 @@ AUTOMATIC: Final = Said(
 def write(recipe: Recipe, job: Job) -> Draft:
     """Return ``axolotl.yaml``, with DeepSpeed's file where it is used, and the line that runs it."""
     draft, training = Draft(command=f"axolotl train {NAME}"), recipe.training
-    if not isinstance(recipe.model, str):
-        draft.refuse("the model is a config.json given inline; Axolotl needs its name or folder")
+    if not draft.takes(recipe.model, "Axolotl"):
         return draft
     if recipe.method == "freeze":
         draft.refuse("it frees parameters by regular expressions, which a recipe's freeze section is not")

@@ -56,6 +56,13 @@ class Draft:
         """Add a reason not to write the files at all."""
         self.refused.append(why)
 
+    def takes(self, model: str | Mapping[str, Any], title: str) -> bool:
+        """Return whether *model* is a name or folder, and refuse one that is given inline."""
+        if isinstance(model, str):
+            return True
+        self.refuse(f"the model is a config.json given inline; {title} needs its name or folder")
+        return False
+
     def environment(self, alloc_conf: str | None) -> None:
         """Set the allocator's options before the command."""
         if alloc_conf:

@@ -100,8 +100,7 @@ MODEL_TYPE: Final = Said(
 def write(recipe: Recipe, job: Job) -> Draft:
     """Return ``llamafactory.yaml``, a description of the data, DeepSpeed's file, and the line to run."""
     draft = Draft(command=f"llamafactory-cli train {NAME}")
-    if not isinstance(recipe.model, str):
-        draft.refuse("the model is a config.json given inline; LLaMA-Factory needs its name or folder")
+    if not draft.takes(recipe.model, "LLaMA-Factory"):
         return draft
     content: dict[str, Any] = {"model_name_or_path": recipe.model, "stage": "sft", "do_train": True}
     content |= _method_arguments(recipe, draft)

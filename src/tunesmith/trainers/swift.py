@@ -115,8 +115,7 @@ OWN_DTYPE: Final = Said(
 def write(recipe: Recipe, job: Job) -> Draft:
     """Return ``swift.yaml``, with DeepSpeed's or FSDP's file where cards share, and the line that runs it."""
     draft = Draft(command=f"swift sft {NAME}")
-    if not isinstance(recipe.model, str):
-        draft.refuse("the model is a config.json given inline; ms-swift needs its name or folder")
+    if not draft.takes(recipe.model, "ms-swift"):
         return draft
     if recipe.method == "freeze":
         draft.refuse("it frees parameters by prefix or share, which a recipe's freeze section is not")

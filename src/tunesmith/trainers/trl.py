@@ -78,8 +78,7 @@ def write(recipe: Recipe, job: Job) -> Draft:
     draft, hardware = Draft(command=f"trl sft --config {NAME}"), recipe.hardware
     if recipe.method == "freeze":
         draft.refuse("TRL's command line freezes no part of a model")
-    if not isinstance(recipe.model, str):
-        draft.refuse("the model is a config.json given inline; TRL needs its name or folder")
+    if not draft.takes(recipe.model, "TRL"):
         return draft
     content: dict[str, Any] = {"model_name_or_path": recipe.model, "dtype": recipe.precision.weights}
     if recipe.attn_implementation is not None:

@@ -176,7 +176,7 @@ class Outline:
         return Peak(most, best, parts)
 
     def _host_bytes(self, variation: Variation) -> tuple[int, int]:
-        if variation.offload_optimizer == variation.offload_parameters == "none":
+        if not variation.offloads:
             return 0, 0
         basis = self.cast or self
         here = basis.at(variation.batch, variation.length, variation.r, variation.every_n_layers)

@@ -41,6 +41,11 @@ class Variation:
         """Return the number of cards in all."""
         return self.gpus * self.nodes
 
+    @property
+    def offloads(self) -> bool:
+        """Return whether anything rests outside the cards."""
+        return (self.offload_optimizer, self.offload_parameters) != ("none", "none")
+
     @classmethod
     def of(cls, recipe: Recipe) -> Variation:
         """Return what tells *recipe* from the others of its class."""
