@@ -52,7 +52,7 @@ class CudaFunctions(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func is functional.scaled_dot_product_attention:
+        if func is ATTENTION:
             return self.attention(*args, **(kwargs or {}))
         if func is functional.dropout:
             return _dropout(*args, **(kwargs or {}))
@@ -65,6 +65,8 @@ class CudaFunctions(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+ATTENTION = functional.scaled_dot_product_attention
+"""PyTorch's own, which context parallelism calls by another function of this name."""
 SOFTMAXES = {
     functional.softmax: torch.ops.aten._softmax.default,
     torch.softmax: torch.ops.aten._softmax.default,
