@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import torch
 from torch import distributed
+from torch.distributed.distributed_c10d import _resolve_process_group
 
 from tunesmith.memory.work import Work
 
@@ -68,8 +69,13 @@ _COLLECTIVES: Final = {
     "reduce_scatter_tensor": "reduce_scatter",
     "allreduce_": "all_reduce",
     "all_reduce": "all_reduce",
+    "alltoall_base_": "all_to_all",
+    "all_to_all_single": "all_to_all",
 }
-"""c10d's operations by kind."""
+"""c10d's operations by kind. Those of ``_c10d_functional``, which DTensor calls, are awaited at once."""
+
+_SUMS: Final = frozenset({"sum", "avg", "max", "min", "product"})
+"""Names of reductions, which stand among the arguments before the name of the group."""
 
 NONE: Final = slice(0, 0)
 ALL_BUT_FIRST: Final = slice(1, None)
@@ -141,7 +147,8 @@ class Meter:
         space, _, name = schema.name.partition("::")
         if space in ("c10d", "_c10d_functional"):
             kind = _COLLECTIVES.get(name)
-            return None if kind is None else self._collective(kind)
+            awaited = space == "_c10d_functional" or kind == "all_to_all"
+            return None if kind is None else self._collective(kind, "awaited" if awaited else kind)
         if schema.name in _MATMULS:
             factors = _MATMULS[schema.name]
             return lambda args, kwargs, result: self.multiplied(
@@ -225,13 +232,13 @@ class Meter:
         flops = 2 * left.numel() * int(shape[0])
         self._add("matmul", DTYPES.get(left.dtype, "fp32"), flops, _bytes((*args, result)))
 
-    def _collective(self, kind: str) -> Callable[..., None]:
+    def _collective(self, kind: str, counted_as: str) -> Callable[..., None]:
         def count(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
             sizes = [_bytes(arg) for arg in (*args, result) if isinstance(arg, (torch.Tensor, list, tuple))]
             whole = max(sizes, default=0)
             cards = next((c for c in map(_group_size, args) if c), 0) or distributed.get_world_size()
             sent = whole * (cards - 1) // cards * (2 if kind == "all_reduce" else 1)
-            self._add(kind, "bf16", 0, sent)
+            self._add(counted_as, "bf16", 0, sent)
 
         return count
 
@@ -306,4 +313,6 @@ def _group_size(arg: Any) -> int:
     """Return how many cards take part, if *arg* is a process group or its name."""
     if isinstance(arg, torch.ScriptObject):
         return int(distributed.ProcessGroup.unbox(arg).size())
+    if isinstance(arg, str) and arg not in _SUMS:
+        return int(_resolve_process_group(arg).size())
     return 0

@@ -15,11 +15,13 @@ KINDS: Final = (
     "all_gather",
     "reduce_scatter",
     "all_reduce",
+    "awaited",
     "host_copy",
     "host_optimizer",
 )
-"""Kinds of work: the first five are kernels of the card, the next three go over the links between cards,
-the next goes over PCIe, and the last moves bytes in the memory of the host."""
+"""Kinds of work: the first five are kernels of the card, the next four go over the links between cards, the
+next goes over PCIe, and the last moves bytes in the memory of the host. ``awaited`` is what the next kernel
+waits for: the sums, parts and tokens that cards exchange inside a layer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -129,6 +129,12 @@ _CHINESE: Final = tuple(
             r"这些卡看同一批数据。",
         ),
         (
+            r"Experts are shared out over (\d+) cards by transformers' DistributedConfig and the model's own "
+            r"ep_plan; a card whose experts are preferred receives more tokens and needs more\.",
+            r"transformers 的 DistributedConfig 按模型自带的 ep_plan 把专家分到 \1 张卡上；"
+            r"专家更受青睐的卡收到更多词元，需要更多显存。",
+        ),
+        (
             r"The FSDP2 beside it is transformers' own, by the model's fsdp_plan; it casts nothing\.",
             r"与之并用的 FSDP2 是 transformers 自己的，依照模型的 fsdp_plan；它不转换类型。",
         ),

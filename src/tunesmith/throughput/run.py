@@ -11,9 +11,21 @@ from tunesmith.throughput.interval import Interval
 
 
 def tokens_per_step(cluster: Cluster, recipe: Recipe) -> int:
-    """Return the tokens that all cards together see in one optimizer step, padding included."""
+    """Return the tokens that all cards together see in one optimizer step, padding included.
+
+    Cards that split layers or sequences see one batch together.
+    """
     rows = recipe.per_device_train_batch_size * recipe.gradient_accumulation_steps
-    return rows * recipe.sequence_length * cluster.cards
+    return rows * recipe.sequence_length * cluster.cards // sharing_a_batch(recipe)
+
+
+def sharing_a_batch(recipe: Recipe) -> int:
+    """Return how many cards see one batch together.
+
+    Trainer.get_total_train_batch_size() of huggingface/transformers@v5.23.0:src/transformers/trainer.py.
+    """
+    parallel = recipe.parallel
+    return 1 if parallel is None else parallel.tensor * parallel.context * parallel.pipeline
 
 
 def tokens_per_second(step: Interval, cluster: Cluster, recipe: Recipe) -> Interval:

@@ -35,21 +35,25 @@ def shared_work(
     """Return *work* as one card of *cluster* does it under the recipe's sharding and offload.
 
     *weight_bytes* are those of all weights as they are computed with, *trainable_bytes* those of what
-    learns, as its gradients are sent.
+    learns, as its gradients are sent. Where cards split every layer, what they exchange inside a layer is in
+    *work*, and each shares its part of the rest with the cards left over.
     """
     kinds = {each.kind for works in work.values() for each in works}
     offloads = not recipe.offload.optimizer == recipe.offload.parameters == "none"
-    sends = cluster.cards > 1 and kinds.isdisjoint(COLLECTIVES)
+    split = recipe.parallel.tensor if recipe.parallel is not None else 1
+    weight_bytes, trainable_bytes = weight_bytes // split, trainable_bytes // split
+    trainable_parameters //= split
+    sends = cluster.cards > split and kinds.isdisjoint(COLLECTIVES)
     copies = offloads and "host_optimizer" not in kinds
     if not sends and not copies:
         return work
-    shards = _shards(cluster, recipe)
+    shards = max(1, _shards(cluster, recipe) // split)
     shared = {name: list(works) for name, works in work.items()}
     for name in shared:
         last = name.rpartition(".")[2]
         if last == "step":
             shared[name] = [_divided(each, recipe, shards if sends else 1) for each in shared[name]]
-        added = list(_sent(last, cluster, recipe, weight_bytes, trainable_bytes)) if sends else []
+        added = _sent(last, cluster, recipe, weight_bytes, trainable_bytes, split) if sends else []
         if copies:
             added += _copied(last, recipe, weight_bytes // shards, trainable_bytes // shards)
             added += _host_step(last, recipe, trainable_parameters // shards)
@@ -69,16 +73,17 @@ def _shards(cluster: Cluster, recipe: Recipe) -> int:
 
 
 def _sent(
-    phase: str, cluster: Cluster, recipe: Recipe, weight_bytes: int, trainable_bytes: int
+    phase: str, cluster: Cluster, recipe: Recipe, weight_bytes: int, trainable_bytes: int, split: int
 ) -> list[tuple[str, float]]:
     """Return what one card sends in a phase: a ring sends (W - 1) / W, and twice that for an all-reduce."""
-    sharding, cards = recipe.sharding, cluster.cards
+    sharding, cards = recipe.sharding, cluster.cards // split
     every = recipe.gradient_accumulation_steps
     ring = (cards - 1) / cards
     if sharding in ("none", "ddp"):  # reduced in the backward pass of the last micro-batch
         return [("all_reduce", 2 * ring * trainable_bytes / every)] if phase == "backward" else []
     if sharding == "fsdp_hybrid":
-        inside, shard = (cluster.gpus - 1) / cluster.gpus, trainable_bytes / cluster.gpus
+        gpus = max(1, cluster.gpus // split)
+        inside, shard = (gpus - 1) / gpus, trainable_bytes / gpus
         nodes = (cluster.nodes - 1) / cluster.nodes
         gathered = ("all_gather", inside * weight_bytes)
         reduced = [("reduce_scatter", inside * trainable_bytes), ("all_reduce", 2 * nodes * shard)]

@@ -1,7 +1,9 @@
 """How long one optimizer step takes: a roofline for each kind of work, and what can hide behind what.
 
 A kernel's time is its arithmetic at the rate of its type and its traffic at the rate of the memory; Python
-must launch it in time. Communication hides behind computation at best and adds to it at worst.
+must launch it in time. Communication hides behind computation at best and adds to it at worst, but for what
+the next kernel waits for, which always adds: tensor parallelism has four such sums in a layer, forward and
+backward (Shoeybi et al., Megatron-LM, https://arxiv.org/abs/1909.08053, section 3).
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from tunesmith.throughput.interval import Interval
 from tunesmith.throughput.links import Links, links
 
 COLLECTIVES = ("all_gather", "reduce_scatter", "all_reduce")
-"""Kinds of work that go over the links between cards."""
+"""Kinds of work that go over the links between cards, and can hide."""
 
 HOST_ADAM_BYTES_PER_SECOND = 50 * 10**9
 """Memory bandwidth of the host that the optimizer of one card's process has when states rest on the host.
@@ -47,15 +49,16 @@ class _Phase:
 
     kernels: float = 0.0
     launch: float = 0.0
+    awaited: float = 0.0
     sent: float = 0.0
     copied: float = 0.0
     host: float = 0.0
 
     def least(self) -> float:
-        return max(self.kernels, self.launch, self.sent, self.copied) + self.host
+        return max(self.kernels + self.awaited, self.launch, self.sent, self.copied) + self.host
 
     def most(self) -> float:
-        return max(self.kernels, self.launch) + self.sent + self.copied + self.host
+        return max(self.kernels + self.awaited, self.launch) + self.sent + self.copied + self.host
 
 
 def step_seconds(work: Mapping[str, Sequence[Work]], cluster: Cluster, recipe: Recipe) -> Interval:
@@ -159,7 +162,10 @@ def _phases(
             elif each.kind == "host_optimizer":
                 phase.host += seconds
             else:
-                phase.kernels += seconds
+                if each.kind == "awaited":
+                    phase.awaited += seconds
+                else:
+                    phase.kernels += seconds
                 phase.launch += each.kernels * rates.launch
         found.append((name, times, phase))
     return found
@@ -179,6 +185,12 @@ def _of_one_step(
     ]
 
 
+def _inner_cards(recipe: Recipe) -> int:
+    """Return how many cards, counted on from rank 0, exchange what is awaited inside a layer."""
+    parallel = recipe.parallel
+    return 1 if parallel is None else max(parallel.tensor * parallel.context, parallel.expert)
+
+
 def _seconds(each: Work, rates: _Rates, reach: Links, cluster: Cluster, recipe: Recipe) -> float:
     """Return how long *each* takes with nothing beside it."""
     kind = each.kind
@@ -189,6 +201,8 @@ def _seconds(each: Work, rates: _Rates, reach: Links, cluster: Cluster, recipe: 
     if kind in COLLECTIVES:
         hybrid = recipe.sharding == "fsdp_hybrid" and kind != "all_reduce"
         return each.moved_bytes / (reach.inside if cluster.nodes == 1 or hybrid else reach.between)
+    if kind == "awaited":
+        return each.moved_bytes / (reach.inside if _inner_cards(recipe) <= cluster.gpus else reach.between)
     if kind == "host_copy":
         return each.moved_bytes / reach.host
     if kind == "host_optimizer":

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from tunesmith.recipe import Recipe
+from tunesmith.recipe import Parallel, Recipe
 from tunesmith.recipe.names import FSDP, ZERO
 
 
 def sharing_assumptions(recipe: Recipe) -> list[str]:
     """Return the sentences that hold for *recipe*; none for one card by itself."""
     cards = recipe.hardware.world_size
-    if recipe.parallel is not None and recipe.parallel.tensor > 1:
-        return _tensor_assumptions(recipe, cards, recipe.parallel.tensor)
+    if recipe.parallel is not None and max(recipe.parallel.tensor, recipe.parallel.expert) > 1:
+        return _split_assumptions(recipe, cards, recipe.parallel)
     if recipe.sharding in ZERO or (cards == 1 and recipe.sharding not in FSDP):
         return []
     said = [f"The figures are those of rank 0 of {cards}; the last rank may hold a little less."]
@@ -38,13 +38,19 @@ def sharing_assumptions(recipe: Recipe) -> list[str]:
     return said
 
 
-def _tensor_assumptions(recipe: Recipe, cards: int, tensor: int) -> list[str]:
-    """Return the sentences that hold where *tensor* of the *cards* split every layer."""
-    said = [
-        f"The figures are those of rank 0 of {cards}; the last rank may hold a little less.",
-        f"Every layer is split over {tensor} cards by transformers' DistributedConfig and the model's own "
-        "tp_plan; those cards see the same batch.",
-    ]
+def _split_assumptions(recipe: Recipe, cards: int, parallel: Parallel) -> list[str]:
+    """Return the sentences that hold where some of the *cards* split every layer, or hold some experts each."""
+    said = [f"The figures are those of rank 0 of {cards}; the last rank may hold a little less."]
+    if parallel.tensor > 1:
+        said.append(
+            f"Every layer is split over {parallel.tensor} cards by transformers' DistributedConfig and the "
+            "model's own tp_plan; those cards see the same batch."
+        )
+    if parallel.expert > 1:
+        said.append(
+            f"Experts are shared out over {parallel.expert} cards by transformers' DistributedConfig and the "
+            "model's own ep_plan; a card whose experts are preferred receives more tokens and needs more."
+        )
     if recipe.sharding != "none":
         said.append("The FSDP2 beside it is transformers' own, by the model's fsdp_plan; it casts nothing.")
     return said

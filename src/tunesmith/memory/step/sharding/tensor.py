@@ -4,6 +4,7 @@ The model is split by transformers' own ``maybe_distribute_model`` with the mode
 ``from_pretrained(distributed_config=DistributedConfig(tp_size=...))`` does before it reads the weights
 (huggingface/transformers@v5.23.0:src/transformers/distributed/mixin.py). Cards beyond those share the model
 by the FSDP2 of the same call. What each card gathers, sums and keeps is what PyTorch's DTensor does then.
+Expert parallelism (expert.py) is laid out by the same call.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from transformers.distributed.utils import TransformersDeviceMesh
 from tunesmith.errors import RecipeError, UnsupportedError
 from tunesmith.memory.meta import replaced
 from tunesmith.memory.step.distribution import Distribution
+from tunesmith.memory.step.sharding.expert import EVEN
 from tunesmith.recipe import Parallel, Recipe
 
 
@@ -40,32 +42,30 @@ def parallel_of(recipe: Recipe) -> type[Distribution]:
     for kind, reason in REFUSED.items():
         if getattr(parallel, kind) > 1:
             raise UnsupportedError(f"parallel.{kind}: {reason} Set parallel.{kind}: 1.")
+    named = "parallel.tensor" if parallel.tensor > 1 else "parallel.expert"
     if recipe.trainer == "loop":
         raise UnsupportedError(
-            "parallel.tensor with trainer loop: a plain loop clips and steps what is split and what is not "
+            f"{named} with trainer loop: a plain loop clips and steps what is split and what is not "
             "in one call, which PyTorch refuses. Set trainer: trainer or sft, which take them apart."
         )
     if recipe.quantization is not None:
         raise UnsupportedError(
-            "parallel.tensor with method qlora: transformers 5.23 splits no weights that bitsandbytes has "
+            f"{named} with method qlora: transformers 5.23 splits no weights that bitsandbytes has "
             "quantised. Set method: lora or full, or share the cards by sharding: fsdp."
         )
     if recipe.sharding not in ("none", "fsdp", "fsdp_hybrid"):
         raise UnsupportedError(
-            f"parallel.tensor with sharding {recipe.sharding}: only transformers' own FSDP2 beside it is "
+            f"{named} with sharding {recipe.sharding}: only transformers' own FSDP2 beside it is "
             "estimated. Set sharding: fsdp, or none where tensor uses every card."
         )
     if (recipe.offload.optimizer, recipe.offload.parameters) != ("none", "none"):
-        raise UnsupportedError("parallel.tensor with offload is not estimated. Set offload to none.")
+        raise UnsupportedError(f"{named} with offload is not estimated. Set offload to none.")
     return TensorParallel
 
 
 REFUSED = {
     "pipeline": "transformers 5.23 has a pipeline for inference only: its stages send no gradients back.",
-    "expert": "how many tokens reach a card's experts depends on the router's values, which nobody knows "
-    "without the weights.",
-    "context": "accelerate 1.15 runs it through PyTorch's experimental ring attention, and what its rounds "
-    "keep is not reproduced.",
+    "context": "beside tensor or expert parallelism it is not reproduced.",
 }
 """Kinds of parallelism that end in a refusal, and why."""
 
@@ -75,14 +75,15 @@ REDISTRIBUTING = logging.getLogger("torch.distributed.tensor._redistribute")
 
 
 class TensorParallel(Distribution):
-    """Each card holds its part of every layer; norms are repeated, and what cards make apart is summed."""
+    """Each card holds its part of every layer, or its experts; norms are repeated, sums are taken over cards."""
 
     _model: Any = None
 
     def load(self, model: PreTrainedModel) -> None:
         """Split *model* before it is loaded, so that each card only ever holds its part."""
         tensor = (self.recipe.parallel or Parallel()).tensor
-        _check_heads(model, tensor)
+        if tensor > 1:
+            _check_heads(model, tensor)
         with _disable_current_modes():  # nothing is on the card yet
             config, mesh = _layout(self.recipe, tensor, self.device)
             _untie(model)
@@ -100,7 +101,7 @@ class TensorParallel(Distribution):
             if self.recipe.sharding != "none":
                 fix = "Set sharding: none and parallel.tensor to the number of cards, or method: full"
             raise UnsupportedError(
-                "adapter.target_modules with parallel.tensor: PEFT 0.21 sizes the adapters of "
+                "adapter.target_modules with parallel: PEFT 0.21 sizes the adapters of "
                 f"{', '.join(sorted(odd))} by what lies on this card, where transformers 5.23 expects "
                 f"another size, so their forward fails. {fix}."
             )
@@ -110,7 +111,7 @@ class TensorParallel(Distribution):
         """Return *optimizer*, unless it cannot step on parts: Fsdp.prepare() says why."""
         if type(optimizer).__module__.startswith("bitsandbytes"):
             raise UnsupportedError(
-                f"optim {self.recipe.optim} with parallel.tensor: bitsandbytes' optimizers cannot step on "
+                f"optim {self.recipe.optim} with parallel: bitsandbytes' optimizers cannot step on "
                 "the parts of a split model, which are DTensors. Set optim: adamw_torch_fused."
             )
         return optimizer
@@ -136,6 +137,8 @@ class TensorParallel(Distribution):
 def _odd(module: nn.Module, tensor: int) -> bool:
     """Return whether the sizes of a LoRA do not fit a base layer that is split over *tensor* cards.
 
+    A layer without a plan is split only where FSDP2 is beside it.
+
     peft.tuners.tuners_utils._get_in_out_features() at v0.21.2 takes the shape of the local shard; a layer
     that splits its inputs declares the whole width to DTensor all the same (RowwiseParallel at v5.23.0),
     and FSDP2 over another dimension makes the shard smaller still.
@@ -148,7 +151,9 @@ def _odd(module: nn.Module, tensor: int) -> bool:
         return any(inner.in_features != base.in_features for inner in module.lora_A.values())
     if plan == "colwise":
         return any(outer.out_features * tensor != base.out_features for outer in module.lora_B.values())
-    return False
+    if not isinstance(base, nn.Linear):
+        return False
+    return any(outer.out_features != base.out_features for outer in module.lora_B.values())
 
 
 def _untie(model: PreTrainedModel) -> None:
@@ -168,6 +173,8 @@ def _layout(
         tp_size=tensor,
         fsdp_size=(hardware.gpus if hybrid else hardware.world_size) // tensor,
         dp_replicate_size=hardware.nodes if hybrid else 1,
+        ep_size=(recipe.parallel or Parallel()).expert,
+        ep_implementation=EVEN,
     )
     dense, expert = (
         init_device_mesh(
