@@ -14,6 +14,8 @@ Messages name what was given, what was expected and what to do.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 
 class TunesmithError(Exception):
     """A mistake that can be explained to the user without a traceback."""
@@ -44,6 +46,13 @@ class MissingExtraError(TunesmithError, ImportError):
         return cls(
             f"this needs {package}, which is not installed. Install it with: pip install 'tunesmith[{extra}]'"
         )
+
+    @classmethod
+    def unless_installed(cls, extra: str, *packages: str) -> None:
+        """Raise the error where one of *packages*, which *extra* brings, is not installed."""
+        for package in packages:
+            if find_spec(package) is None:
+                raise cls.of(package, extra)
 
 
 class UnsupportedError(TunesmithError, NotImplementedError):

@@ -30,3 +30,12 @@ def parameters(count: int) -> str:
         if count >= size:
             return f"{count / size:.2f} {name}"
     return str(count)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return *count* of a thing, with an s for all counts but one.
+
+    >>> counted(1, "row"), counted(1145, "row")
+    ('1 row', '1,145 rows')
+    """
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -2,15 +2,16 @@
 
 estimating.py  what a recipe needs    planning.py  lengths of data, the best recipes and cards
 recipes.py     recipes in and out     showing.py   answers on a terminal
-writing.py     answers in files
+writing.py     answers in files        checking.py  what is wrong with a data file
 """
 
 from __future__ import annotations
 
+from tunesmith.api.checking import check_data
 from tunesmith.api.estimating import estimate, ledger, suggest
 from tunesmith.api.planning import GOALS, lengths, plan
 from tunesmith.api.recipes import TRAINERS, export_recipe, import_recipe, make_recipe
-from tunesmith.api.showing import show, show_export, show_import, show_plans, show_suggestions
+from tunesmith.api.showing import show, show_export, show_findings, show_import, show_plans, show_suggestions
 from tunesmith.api.writing import check_folder, check_output, export_plan, write, write_plans
 from tunesmith.recipe import Flag, Recipe, flags
 from tunesmith.report.words import LANGUAGES, inert
@@ -21,6 +22,7 @@ __all__ = [
     "TRAINERS",
     "Flag",
     "Recipe",
+    "check_data",
     "check_folder",
     "check_output",
     "estimate",
@@ -35,6 +37,7 @@ __all__ = [
     "plan",
     "show",
     "show_export",
+    "show_findings",
     "show_import",
     "show_plans",
     "show_suggestions",

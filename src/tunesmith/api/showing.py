@@ -12,6 +12,7 @@ from tunesmith.recipe import Recipe
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from tunesmith.checks import Report
     from tunesmith.memory.estimate import Estimate
     from tunesmith.search import Plans
     from tunesmith.trainers import Export, Imported
@@ -51,6 +52,13 @@ def show_plans(plans: Plans, *, lang: str = "en", epochs: float = 1.0) -> Render
     from tunesmith.report.plans.terminal import answer
 
     return answer(plans, lang=lang, passes=epochs)
+
+
+def show_findings(report: Report, *, lang: str = "en") -> RenderableType:
+    """Return what the checks of a data file found, as text for a terminal."""
+    from tunesmith.report.findings import answer
+
+    return answer(report, lang=lang)
 
 
 def show_import(imported: Imported, *, lang: str = "en") -> RenderableType:

@@ -1,7 +1,7 @@
 """The command line: parse, call one function of api, show.
 
 options.py  what can be given, generated from the recipe's own types    screen.py  what is printed, and where
-plan.py     the command plan
+plan.py     the command plan           data/      the verbs of the command data
 
 Answers go to standard output, everything else to standard error. Exit codes: 0 the run fits or no card was
 named, 1 it or nothing fits, 2 a mistake that can be mended, 130 interrupted, 141 nobody reads the output any
@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from tunesmith import api
+from tunesmith.cli import data
 from tunesmith.cli.options import FILES, parse
 from tunesmith.cli.plan import plan
 from tunesmith.cli.screen import at_work, show, tell_error
@@ -50,6 +51,8 @@ def _run(arguments: Sequence[str]) -> int:
         own, changes = parse(arguments)
         if own["command"] == "plan":
             return FITS if plan(own) else DOES_NOT_FIT
+        if own["command"] == "data":
+            return data.run(own)
         return _estimate(own, changes)
     except SystemExit as stop:  # argparse has said what there was to say
         return stop.code if isinstance(stop.code, int) else MISTAKE

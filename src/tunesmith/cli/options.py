@@ -8,11 +8,18 @@ import os
 import re
 import shutil
 import sys
-from argparse import SUPPRESS, ArgumentParser, BooleanOptionalAction, RawDescriptionHelpFormatter
+from argparse import (
+    SUPPRESS,
+    ArgumentParser,
+    BooleanOptionalAction,
+    RawDescriptionHelpFormatter,
+    _SubParsersAction,
+)
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from tunesmith import __version__, api
+from tunesmith.cli.data import add_data_verbs
 from tunesmith.cli.plan import add_plan_options
 from tunesmith.cli.screen import COLUMNS, tell_error
 
@@ -24,6 +31,7 @@ _OWN: Final = (*_SOURCES, "json", "suggest", "explain", "folklore", *FILES, "eng
 _USAGES: Final = {
     "estimate": "tunesmith estimate MODEL [flags]\n       tunesmith estimate --recipe FILE [MODEL] [flags]",
     "plan": "tunesmith plan MODEL [--gpu NAME] [flags]",
+    "data": "tunesmith data VERB FILE [flags]",
 }
 """The commands, and how each is called."""
 _TEXTS: Final = {
@@ -36,6 +44,10 @@ _TEXTS: Final = {
             "the best recipes that fit the hardware, with their memory, time and cost",
             "exit codes: 0 something fits; 1 nothing fits; 2 a mistake in what was given",
         ),
+        "data": (
+            "check, clean, build, mix, split and show training data",
+            "each verb tells its own: tunesmith data VERB --help",
+        ),
     },
     "zh": {
         "estimate": (
@@ -45,6 +57,10 @@ _TEXTS: Final = {
         "plan": (
             "在给定硬件上放得下的最佳配方，及其显存、时间和费用",
             "退出码：0 有放得下的；1 都放不下；2 输入有误。",
+        ),
+        "data": (
+            "检查、清洗、构造、混合、划分和查看训练数据",
+            "各动作的说明：tunesmith data VERB --help",
         ),
     },
 }
@@ -68,11 +84,13 @@ def parse(arguments: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     given, unknown = parser.parse_known_args(_with_values(arguments))
     chosen: dict[str, Any] = dict(vars(given))
     if unknown:
-        command = commands[chosen["command"]]
+        command = commands[chosen.get("verb", chosen["command"])]
         command.error(f"unknown argument {unknown[0]}.{_near_miss(unknown[0], command)}")
     if chosen["command"] == "plan":
         if chosen["model"] is None:
             commands["plan"].error("no model is named. Give MODEL: a Hub id, a folder or a config.json.")
+        return chosen, {}
+    if chosen["command"] == "data":
         return chosen, {}
     estimate = commands["estimate"]
     own = {name: chosen.pop(name) for name in ("command", *_OWN)}
@@ -102,21 +120,30 @@ def _parsers(lang: str) -> tuple[_Parser, Mapping[str, _Parser]]:
     texts = _TEXTS["zh" if zh else "en"]
     for command, usage in _USAGES.items():
         about, codes = texts[command]
-        commands.add_parser(
-            command,
-            help=about,
-            description=about,
-            usage=usage,
-            epilog=codes,
-            formatter_class=_wide,
-            allow_abbrev=False,
-        )
+        _add_command(commands, command, usage=usage, about=about, codes=codes)
     estimate, plan = commands.choices["estimate"], commands.choices["plan"]
     _add_sources(estimate, zh)
     _add_own(estimate, zh)
     _add_keys(estimate, zh)
     add_plan_options(plan, zh)
-    return parser, commands.choices
+    verbs = add_data_verbs(commands.choices["data"], _add_command, zh=zh)
+    every: dict[str, _Parser] = {**commands.choices, **verbs}
+    return parser, every
+
+
+def _add_command(
+    commands: _SubParsersAction[_Parser], name: str, *, usage: str, about: str, codes: str
+) -> _Parser:
+    """Add one command or verb, and return its parser."""
+    return commands.add_parser(
+        name,
+        help=about,
+        description=about,
+        usage=usage,
+        epilog=codes,
+        formatter_class=_wide,
+        allow_abbrev=False,
+    )
 
 
 def _wide(prog: str) -> RawDescriptionHelpFormatter:

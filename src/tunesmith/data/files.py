@@ -70,7 +70,7 @@ def lines(file: BinaryIO) -> Iterator[Line]:
         content = data.rstrip(b"\r\n")
         if len(content) > MAX_ROW_BYTES:
             if not data.endswith(b"\n"):
-                _pass_over(file)
+                pass_over(file)
             yield Line(number, "", f"is longer than {MAX_ROW_BYTES:,} bytes")
             continue
         try:
@@ -79,7 +79,7 @@ def lines(file: BinaryIO) -> Iterator[Line]:
             yield Line(number, "", f"is not UTF-8 text (byte {error.start + 1} of the line)")
 
 
-def _pass_over(file: BinaryIO) -> None:
+def pass_over(file: BinaryIO) -> None:
     """Read on to the end of the line, a piece at a time."""
     while (piece := file.readline(_SKIP)) and not piece.endswith(b"\n"):
         pass

@@ -83,11 +83,12 @@ def _json_lines(file: BinaryIO, path: Path) -> Iterator[Row | Fault]:
     for line in lines(file):
         if not line.fault and not line.text.strip():
             continue
-        yield _decoded(line, number, file.tell() / size)
+        yield decoded(line, number, file.tell() / size)
         number += 1
 
 
-def _decoded(line: Line, number: int, share: float) -> Row | Fault:
+def decoded(line: Line, number: int, share: float) -> Row | Fault:
+    """Return the row that a *line* of JSON holds, or why it is refused."""
     place = f"line {line.number}"
     if line.fault:
         return Fault(number=number, place=place, reason=line.fault)
@@ -115,7 +116,7 @@ def _json(file: BinaryIO, path: Path) -> Iterator[Row | Fault]:
         return
     size = _size(file)
     for number, line in enumerate(_elements(file, path)):
-        yield _decoded(line, number, file.tell() / size)
+        yield decoded(line, number, file.tell() / size)
 
 
 def _pieces(file: BinaryIO, path: Path) -> Iterator[str]:

@@ -1,0 +1,123 @@
+"""A data file in, a Report of every check out; the rows are read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tunesmith.checks.check import SHOWN, Asked, Check
+from tunesmith.checks.finding import SEVERITIES, Evidence, Finding
+from tunesmith.data.formats import Format
+from tunesmith.data.reading import Fault
+from tunesmith.data.scanning import scan
+from tunesmith.data.turns import Batch
+from tunesmith.units import counted
+
+Progress = Callable[[int, float], None]
+"""Told how many rows are read, and which share of the file that is, 0 to 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What all checks found in a file: the score card."""
+
+    path: str
+    """The file, as it was given."""
+    rows: int
+    """Rows that were read, the refused among them."""
+    form: Format
+    """How the rows are laid out."""
+    findings: tuple[Finding, ...]
+    """What was found, the worst first."""
+    passed: tuple[str, ...]
+    """Checks that found nothing."""
+    skipped: tuple[tuple[str, str], ...]
+    """Checks that could not run, each with the reason."""
+
+    @property
+    def has_errors(self) -> bool:
+        """Return whether anything has to be mended before training."""
+        return any(each.severity == "error" for each in self.findings)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the report as plain JSON types."""
+        return {
+            "path": self.path,
+            "rows": self.rows,
+            "format": self.form.name,
+            "columns": dict(self.form.columns),
+            "ignored": list(self.form.ignored),
+            "findings": [each.to_mapping() for each in self.findings],
+            "passed": list(self.passed),
+            "skipped": [{"check": name, "why": why} for name, why in self.skipped],
+        }
+
+
+def check_rows(
+    asked: Asked, checks: Iterable[type[Check]], *, progress: Progress | None = None
+) -> tuple[Report, Sequence[Check]]:
+    """Return what *checks* find in the file that is *asked* about, and the checks that looked at it.
+
+    Raises DataError where the file cannot be read at all. A row that cannot be read is a finding.
+    """
+    ready, skipped = [], []
+    for each in checks:
+        made = each.of(asked)
+        if isinstance(made, str):
+            skipped.append((each.name, made))
+        else:
+            ready.append(made)
+    unreadable = _Unreadable()
+    rows = 0
+    for batch in scan(asked.path, asked.form):
+        unreadable.see(batch)
+        for check in ready:
+            check.see(batch)
+        rows = batch.rows.stop
+        if progress is not None:
+            progress(rows, batch.share)
+    found = [(check.name, check.finding()) for check in ready]
+    findings = [each for each in (unreadable.finding(), *dict(found).values()) if each is not None]
+    report = Report(
+        path=str(asked.path),
+        rows=rows,
+        form=asked.form,
+        findings=tuple(sorted(findings, key=lambda each: SEVERITIES.index(each.severity))),
+        passed=tuple(name for name, one in found if one is None),
+        skipped=tuple(skipped),
+    )
+    return report, ready
+
+
+class _Unreadable:
+    """Gathers the rows that no check sees, since they cannot be read."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+
+    def see(self, batch: Batch) -> None:
+        self._faults += batch.faults
+
+    def finding(self) -> Finding | None:
+        if not self._faults:
+            return None
+        rows = tuple(each.number for each in self._faults)
+        return Finding(
+            check="unreadable",
+            severity="error",
+            rows=rows,
+            message=f"{counted(len(rows), 'row')} that cannot be read, or not laid out as the others.",
+            message_zh=f"{len(rows):,} 行无法读取，或与其他行的格式不同。",
+            fix="Mend the rows as the evidence says, or leave them out.",
+            fix_zh="按证据所示修正这些行，或去掉它们。",
+            evidence=tuple(_told(each) for each in self._faults[:SHOWN]),
+            drop=rows,
+        )
+
+
+def _told(fault: Fault) -> Evidence:
+    """Return why a row cannot be read; the words are those of the reader, in English."""
+    return Evidence.of(
+        fault.number, int(fault.place.rpartition(" ")[2]), note=f"{fault.place} {fault.reason}"
+    )

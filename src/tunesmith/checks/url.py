@@ -1,0 +1,49 @@
+"""url: answers that hold addresses of the web.
+
+*Why it matters.* A model learns to write addresses as it learns to write words, and makes up ones that lead
+nowhere or to somebody else. *Known limits.* In code, and where the task is to cite, addresses belong; that is
+why the finding is a remark.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from tunesmith.checks.check import Check, Flagged
+from tunesmith.checks.finding import Finding
+from tunesmith.data.turns import Batch
+from tunesmith.units import counted
+
+_URL: Final = r"(?:https?://|\bwww\.)[^\s<>\"'）】」]{3,}"
+
+
+class Url(Check):
+    """Flags rows whose learned text holds an address."""
+
+    name = "url"
+
+    def __init__(self) -> None:
+        self._flagged = Flagged()
+
+    def see(self, batch: Batch) -> None:
+        """Look at some rows."""
+        found = batch.turns.filter(pl.col("learned") & pl.col("text").str.contains(_URL))
+        self._flagged.add(found.select("row", "line", text=pl.col("text").str.extract(_URL, 0)))
+
+    def finding(self) -> Finding | None:
+        """Return the rows that hold addresses."""
+        if not self._flagged:
+            return None
+        rows = self._flagged.rows
+        return Finding(
+            check=self.name,
+            severity="info",
+            rows=rows,
+            message=f"{counted(len(rows), 'row')} with a web address in what is learned.",
+            message_zh=f"{len(rows):,} 行会让模型学着写网址。",
+            fix="Take the addresses out of the answers, unless citing them is the task.",
+            fix_zh="除非任务就是引用网址，否则请从回答中去掉。",
+            evidence=self._flagged.evidence,
+        )

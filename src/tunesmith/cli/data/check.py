@@ -1,0 +1,76 @@
+"""The verb ``check``: what is wrong with a data file, in which rows, and what to do."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tunesmith import api
+from tunesmith.cli.data.command import FILE, Command, counted
+from tunesmith.cli.screen import at_work, show
+
+CLEAN, HAS_ERRORS = 0, 1
+"""Exit codes."""
+_READING: Final = {"en": "Checking the data", "zh": "正在检查数据"}
+
+
+def _run(own: Mapping[str, Any]) -> int:
+    """Return the exit code after showing what the checks found."""
+    lang = own["lang"]
+    with at_work(_READING[lang]) as say:
+        report = api.check_data(
+            own["file"],
+            model=own["model"],
+            against=own["against"],
+            sequence_length=own["seq"],
+            method=own["method"],
+            quick=own["quick"],
+            progress=lambda rows, share: say(f"{_READING[lang]}: {rows:,} ({share:.0%})"),
+        )
+    if own["json"]:
+        sys.stdout.write(json.dumps(report.to_mapping(), allow_nan=False) + "\n")
+    else:
+        show(api.show_findings(report, lang=lang))
+    return HAS_ERRORS if report.has_errors else CLEAN
+
+
+CHECK: Final = Command(
+    name="check",
+    usage="check FILE [--model MODEL] [flags]",
+    about=(
+        "what is wrong with a data file, in which rows, and what to do",
+        "数据文件有什么问题，在哪些行，该怎么办",
+    ),
+    codes=(
+        "exit codes: 0 no error among the findings; 1 there is one; 2 a mistake in what was given",
+        "退出码：0 没有错误级的问题；1 有；2 输入有误。",
+    ),
+    options={
+        "file": FILE,
+        "--model": (
+            "the model that will learn it: its tokenizer counts tokens, its weights, if at hand, weigh rows",
+            "将用此数据训练的模型：用其分词器计数，若有权重则据其损失评判各行",
+            {"metavar": "MODEL"},
+        ),
+        "--against": (
+            "an evaluation set that no row may be found in; may be given several times",
+            "任何一行都不得出现其中的评测集；可多次给出",
+            {"metavar": "FILE", "action": "append", "default": []},
+        ),
+        "--seq": ("tokens of a training sequence [2048]", "训练序列的词元数 [2048]", counted(2048)),
+        "--method": (
+            "what will be trained, which sets how many rows it takes [lora]",
+            "训练方法，决定需要多少行 [lora]",
+            {"choices": ("full", "freeze", "lora", "qlora"), "default": "lora"},
+        ),
+        "--quick": (
+            "only the checks that keep pace with reading",
+            "只做跟得上读取速度的检查",
+            {"action": "store_true"},
+        ),
+    },
+    run=_run,
+)
+"""``tunesmith data check``."""

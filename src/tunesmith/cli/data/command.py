@@ -1,0 +1,71 @@
+"""Command: one verb of ``tunesmith data``: what it can be asked, and what it does."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tunesmith import api
+
+MOST: Final = 1 << 24
+"""The largest count that is read."""
+
+Option = tuple[str, str, Mapping[str, Any]]
+"""Help in English and in Chinese, and what argparse is told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One verb, as argparse is told of it."""
+
+    name: str
+    """The verb."""
+    usage: str
+    """How it is called, after ``tunesmith data``."""
+    about: tuple[str, str]
+    """What it does, in English and in Chinese."""
+    codes: tuple[str, str]
+    """Its exit codes, in English and in Chinese."""
+    options: Mapping[str, Option]
+    """What can be given."""
+    run: Callable[[Mapping[str, Any]], int]
+    """Does it, and returns the exit code."""
+
+    def add_to(self, parser: ArgumentParser, *, zh: bool) -> None:
+        """Add the options to *parser*, with ``--json`` and ``--lang``, which every verb has."""
+        for name, (english, chinese, arguments) in self.options.items():
+            names = ("-o", name) if name == "--output" else (name,)
+            parser.add_argument(*names, help=chinese if zh else english, **arguments)
+        parser.add_argument(
+            "--json",
+            help="只输出一个 JSON 对象" if zh else "print one JSON object and nothing else",
+            action="store_true",
+        )
+        parser.add_argument(
+            "--lang",
+            help="文字的语言" if zh else "language of the text",
+            choices=api.LANGUAGES,
+            default="zh" if zh else "en",
+        )
+
+
+def whole(text: str) -> int:
+    """Return the count that *text* means, from 1 on."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= MOST):
+        raise ArgumentTypeError(f"given {text[:40]!r}, expected a whole number from 1 to {MOST:,}")
+    return int(text)
+
+
+def counted(default: int | None = None) -> Mapping[str, Any]:
+    """Return what argparse is told of a count."""
+    return {"metavar": "N", "type": whole, "default": default}
+
+
+FILE: Final[Option] = (
+    "the data: .jsonl, .json, .csv, .parquet or .txt",
+    "数据文件：.jsonl、.json、.csv、.parquet 或 .txt",
+    {"metavar": "FILE"},
+)
+"""The file that most verbs are about."""

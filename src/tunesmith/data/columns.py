@@ -1,0 +1,230 @@
+"""The fast lane: plain lines of JSON decoded as columns, many at once.
+
+A line is plain if every key in it is one that the first rows had, each once, every value that is read is a
+text, and nothing in it is near a bound of :mod:`~tunesmith.data.bounds`. Every other line is doubtful and is
+read the careful way. The doubts look at a line from outside, so they err on one side: a doubt too many costs
+time only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import polars as pl
+
+from tunesmith.data.bounds import MAX_DEPTH
+from tunesmith.data.formats import SHAREGPT_ROLES, Format
+from tunesmith.data.turns import SCHEMA, empty_turns
+
+_ODD: Final = (
+    r"\\u[dD][89a-fA-F]"  # half a surrogate pair, perhaps
+    r"|[0-9]{65}|[0-9][eE][+-]?[0-9]{3}"  # numbers beyond what is read, perhaps
+)
+_TURN: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {"messages": ("role", "content"), "sharegpt": ("from", "value")}
+)
+"""The keys of one turn, for formats that have lists of them."""
+_UNREAD: Final = ("tools", "history")
+"""Roles of columns that only the careful way reads."""
+_FEW: Final = 64
+"""Lines among which it does not pay to look for those that are no JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plain:
+    """How plain lines of a format are told, and how they are decoded."""
+
+    form: Format
+    """The format of the rows."""
+    keys: tuple[str, ...]
+    """Every key that a plain line may have."""
+    texts: tuple[str, ...]
+    """Keys whose values are texts, or null."""
+    unread: tuple[str, ...]
+    """Keys that a plain line does not have."""
+    nested: str
+    """The column that holds a list of turns, empty if none does."""
+
+    @classmethod
+    def of(cls, form: Format) -> Plain | None:
+        """Return what tells plain lines of *form*; None where its keys cannot be told apart."""
+        turn = _TURN.get(form.name, ())
+        keys = (*form.columns.values(), *form.ignored, *turn)
+        if len(set(keys)) != len(keys) or not all(re.fullmatch(r"[\w -]{1,64}", key) for key in keys):
+            return None
+        list_role = {"messages": "messages", "sharegpt": "conversations"}.get(form.name, "")
+        texts = (key for role, key in form.columns.items() if role not in (*_UNREAD, list_role))
+        return cls(
+            form=form,
+            keys=keys,
+            texts=(*texts, *turn),
+            unread=tuple(form.columns[role] for role in _UNREAD if role in form.columns),
+            nested=form.columns.get(list_role, ""),
+        )
+
+    @property
+    def dtype(self) -> pl.Struct:
+        """Return what a line is decoded to."""
+        turn = _TURN.get(self.form.name, ())
+        fields: dict[str, pl.DataType] = {key: pl.String() for key in self.texts if key not in turn}
+        if self.nested:
+            fields[self.nested] = pl.List(pl.Struct({key: pl.String() for key in turn}))
+        return pl.Struct(fields)
+
+    def doubt(self) -> pl.Expr:
+        """Return the expression that tells doubtful lines by their text alone."""
+        line = pl.col("json")
+        counts = {key: line.str.count_matches(rf'"{re.escape(key)}"\s*:') for key in self.keys}
+        once = [count > 1 for key, count in counts.items() if key not in _TURN.get(self.form.name, ())]
+        texts = "|".join(re.escape(key) for key in self.texts)
+        doubts = [
+            line.str.contains(_ODD),
+            line.str.count_matches(r"[\[{]") > MAX_DEPTH,
+            line.str.count_matches(r'[^\\]"\s*:') != pl.sum_horizontal(list(counts.values())),
+            line.str.contains(r'\\\\"\s*:'),  # the end of a key, after all
+            *once,
+            *(counts[key] > 0 for key in self.unread),
+            line.str.contains(rf'"(?:{texts})"\s*:\s*[^"\sn]'),
+        ]
+        if self.nested:
+            doubts.append(line.str.contains(rf'"{re.escape(self.nested)}"\s*:\s*[^\[\s]'))
+        return pl.any_horizontal(doubts)
+
+
+def plain_turns(table: pl.DataFrame, plain: Plain) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the turns of the plain lines of *table*, and the lines that are doubtful.
+
+    *table* has the columns ``row, line, json``, and what is returned of it has the same.
+    """
+    told = table.select("row", "line", "json", doubt=plain.doubt())
+    sure, doubtful = told.filter(~pl.col("doubt")), told.filter(pl.col("doubt")).drop("doubt")
+    turns, lacking = _decoded(sure.drop("doubt"), plain)
+    return turns, pl.concat([doubtful, lacking])
+
+
+def _decoded(sure: pl.DataFrame, plain: Plain) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the turns of *sure* lines, and those that are no JSON or lack a text after all."""
+    if sure.is_empty():
+        return empty_turns(), sure
+    try:
+        values = sure["json"].str.json_decode(plain.dtype)
+    except pl.exceptions.PolarsError:
+        if sure.height <= _FEW:
+            return empty_turns(), sure
+        half = sure.height // 2
+        parts = [_decoded(part, plain) for part in (sure.head(half), sure.tail(-half))]
+        return pl.concat([turns for turns, _ in parts]), pl.concat([lacking for _, lacking in parts])
+    columns = {role: pl.col(column) for role, column in plain.form.columns.items() if role not in _UNREAD}
+    table = pl.concat([sure, values.struct.unnest()], how="horizontal").select(
+        "row", "line", "json", **columns
+    )
+    turns, whole = _FORMS[plain.form.name](table)
+    rows = table.filter(~whole).select("row", "line", "json")
+    if not rows.is_empty():
+        turns = turns.join(rows.select("row"), on="row", how="anti", maintain_order="left")
+    return turns.select(pl.col(name).cast(kind) for name, kind in SCHEMA.items()), rows
+
+
+# -- one format each: a table of decoded lines -> its turns, and which lines have all that they need ---------
+
+Turns = tuple[pl.DataFrame, pl.Series]
+
+
+def _said(table: pl.DataFrame, role: str, text: pl.Expr, *, side: int = 0) -> pl.DataFrame:
+    """Return one turn a line; null where *text* is, and dropped by who puts the turns together."""
+    learned = role in ("assistant", "text")
+    return table.select(
+        "row",
+        "line",
+        side=pl.lit(side),
+        role=pl.lit(role),
+        text=text,
+        learned=pl.lit(learned),
+    )
+
+
+def _joined(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    """Return the turns of *parts* that say something, in the order of the rows."""
+    every = pl.concat(parts).filter(pl.col("text").is_not_null()).sort("row", "side", maintain_order=True)
+    at, key = pl.int_range(pl.len()), pl.col("row") * 2 + pl.col("side")
+    begins = pl.when(key.ne_missing(key.shift())).then(at).forward_fill()
+    return every.with_columns(turn=at - begins)
+
+
+def _given(table: pl.DataFrame, role: str) -> pl.Expr:
+    """Return the texts of a column that may be missing; null where they are empty, too."""
+    column = pl.col(role) if role in table.columns else pl.lit(None, dtype=pl.String)
+    return pl.when(column != "").then(column)
+
+
+def _alpaca(table: pl.DataFrame) -> Turns:
+    asked = pl.concat_str(pl.col("instruction"), _given(table, "input"), separator="\n", ignore_nulls=True)
+    asked = pl.when(pl.col("instruction").is_not_null()).then(asked)
+    turns = [
+        _said(table, "system", _given(table, "system")),
+        _said(table, "user", asked),
+        _said(table, "assistant", pl.col("output")),
+    ]
+    whole = table["instruction"].is_not_null() & table["output"].is_not_null()
+    return _joined(turns), whole
+
+
+def _answered(table: pl.DataFrame, answer: str, side: int) -> list[pl.DataFrame]:
+    """Return the turns of a prompt and what follows it; of no prompt, plain text."""
+    prompt, text = _given(table, "prompt"), pl.col(answer)
+    return [
+        _said(table, "user", prompt, side=side),
+        _said(table, "assistant", pl.when(prompt.is_not_null()).then(text), side=side),
+        _said(table, "text", pl.when(prompt.is_null()).then(text), side=side),
+    ]
+
+
+def _prompt_completion(table: pl.DataFrame) -> Turns:
+    return _joined(_answered(table, "completion", 0)), table["completion"].is_not_null()
+
+
+def _preference(table: pl.DataFrame) -> Turns:
+    turns = [*_answered(table, "chosen", 0), *_answered(table, "rejected", 1)]
+    return _joined(turns), table["chosen"].is_not_null() & table["rejected"].is_not_null()
+
+
+def _text(table: pl.DataFrame) -> Turns:
+    return _joined([_said(table, "text", pl.col("text"))]), table["text"].is_not_null()
+
+
+def _listed(table: pl.DataFrame, column: str, role: pl.Expr, content: str) -> Turns:
+    """Return the turns of a list, with the system message before it if the line has one apart."""
+    listed = table.select("row", "line", turns=column).explode("turns").unnest("turns")
+    listed = listed.select("row", "line", role=role, text=content)
+    bad = listed.filter(pl.col("role").is_null() | pl.col("text").is_null())["row"]
+    turns = listed.with_columns(side=pl.lit(0), learned=pl.col("role") == "assistant")
+    parts = [turns.select("row", "line", "side", "role", "text", "learned")]
+    if "system" in table.columns:
+        parts.insert(0, _said(table, "system", _given(table, "system")))
+    return _joined(parts), (table[column].list.len() > 0) & ~table["row"].is_in(bad.implode())
+
+
+def _messages(table: pl.DataFrame) -> Turns:
+    known = pl.col("role").str.contains(r"^[a-z_]{1,64}$")
+    return _listed(table, "messages", pl.when(known).then(pl.col("role")), "content")
+
+
+def _sharegpt(table: pl.DataFrame) -> Turns:
+    role = pl.col("from").str.to_lowercase().replace_strict(dict(SHAREGPT_ROLES), default=None)
+    return _listed(table, "conversations", role, "value")
+
+
+_FORMS: Final[Mapping[str, Callable[[pl.DataFrame], Turns]]] = MappingProxyType(
+    {
+        "messages": _messages,
+        "sharegpt": _sharegpt,
+        "alpaca": _alpaca,
+        "preference": _preference,
+        "prompt_completion": _prompt_completion,
+        "text": _text,
+    }
+)

@@ -1,0 +1,173 @@
+"""A data file in, batches of turns out: JSON Lines many rows at a time, everything else row by row.
+
+The fast lane of :mod:`~tunesmith.data.columns` takes lines that are surely plain. What is doubtful in any way
+goes the careful way of :mod:`~tunesmith.data.reading`, alone, so that both give the same turns and faults.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import polars as pl
+
+from tunesmith.data.bounds import MAX_ROW_BYTES, BadRowError
+from tunesmith.data.columns import Plain, plain_turns
+from tunesmith.data.files import Line, lines, opened, pass_over, shown
+from tunesmith.data.formats import SAMPLE_ROWS, Example, Format, examples, recognise
+from tunesmith.data.reading import Fault, Row, decoded, read_rows
+from tunesmith.data.turns import Batch, turns_of
+from tunesmith.errors import DataError
+
+BATCH_BYTES: Final = 8 << 20
+"""Bytes of lines that are read at once."""
+
+BATCH_ROWS: Final = 8192
+"""Rows of a file that is read row by row that make a batch."""
+
+_MARK: Final = b"\xef\xbb\xbf"
+
+
+def recognised(path: str | Path) -> Format:
+    """Return the format of the file at *path*, by its first rows.
+
+    Raises DataError that names the first bad rows where none can be read, or the columns where none fits.
+    """
+    place = Path(path).expanduser()
+    head = list(islice(read_rows(place), SAMPLE_ROWS))
+    known = [row for row in head if isinstance(row, Row)]
+    if known:
+        return recognise(known, where=shown(place))
+    if not head:
+        raise DataError(f"{shown(place)} has no row. Is it the right file?")
+    faults = [each for each in head if isinstance(each, Fault)]
+    named = "\n".join(f"{shown(place)}, {each.place}, {each.reason}." for each in faults[:5])
+    raise DataError(f"{named} Mend the rows or take them out.")
+
+
+def scan(path: str | Path, form: Format) -> Iterator[Batch]:
+    """Yield the turns of the file at *path*, whose rows are of *form*, within bounded memory.
+
+    Raises DataError where the file cannot be read at all.
+    """
+    place = Path(path).expanduser()
+    if place.suffix.lower() in (".jsonl", ".ndjson"):
+        with opened(place) as file:
+            yield from _line_batches(file, form)
+    else:
+        yield from _row_batches(place, form)
+
+
+# -- many rows at a time ----------------------------------------------------------------------------
+
+
+def _line_batches(file: BinaryIO, form: Format) -> Iterator[Batch]:
+    """Yield the batches of a file of JSON Lines."""
+    size = max(1, file.seek(0, io.SEEK_END))
+    file.seek(0)
+    row = line = 0
+    plain = Plain.of(form)
+    while data := _block(file):
+        if not line:
+            data = data.removeprefix(_MARK)
+        batch = _batch(data, form, plain, first_row=row, first_line=line, share=file.tell() / size)
+        row, line = batch.rows.stop, line + data.count(b"\n")
+        yield batch
+
+
+def _block(file: BinaryIO) -> bytes:
+    """Return about BATCH_BYTES of whole lines; of a line that is too long no more than shows that it is."""
+    data = file.read(BATCH_BYTES)
+    if data and not data.endswith(b"\n"):
+        data += file.readline(MAX_ROW_BYTES + 2)
+        if not data.endswith(b"\n"):
+            pass_over(file)
+            data += b"\n"
+    return data
+
+
+def _batch(
+    data: bytes, form: Format, plain: Plain | None, *, first_row: int, first_line: int, share: float
+) -> Batch:
+    """Return the turns of the lines in *data*."""
+    try:
+        table = _numbered(data.decode("utf-8"), first_row, first_line)
+    except UnicodeDecodeError:
+        table = None
+    if table is None or plain is None or table["bytes"].max() > MAX_ROW_BYTES:  # type: ignore[operator]
+        each = [line for line in lines(io.BytesIO(data)) if line.fault or line.text.strip()]
+        return _careful(each, form, first_row=first_row, first_line=first_line, share=share)
+    fast, doubtful = plain_turns(table, plain)
+    slow = [(row, Line(line, text, "")) for row, line, text in doubtful.sort("row").rows()]
+    turns, faults = _read(slow, form)
+    both = pl.concat([fast, turns]).sort("row", "side", "turn") if slow else fast
+    rows = range(first_row, first_row + table.height)
+    return Batch(rows=rows, turns=both, faults=tuple(faults), share=share)
+
+
+def _numbered(text: str, first_row: int, first_line: int) -> pl.DataFrame:
+    """Return the lines of *text* that are not blank: ``row, line, json, bytes``."""
+    every = pl.DataFrame({"json": text.split("\n")}).with_row_index("line", offset=first_line + 1)
+    kept = every.filter(~pl.col("json").str.contains(r"^[\s\x1c-\x1f]*$"))
+    return kept.with_row_index("row", offset=first_row).with_columns(
+        pl.col("json").str.strip_chars_end("\r"), bytes=pl.col("json").str.len_bytes()
+    )
+
+
+def _careful(each: list[Line], form: Format, *, first_row: int, first_line: int, share: float) -> Batch:
+    numbered = [
+        (first_row + index, line._replace(number=first_line + line.number)) for index, line in enumerate(each)
+    ]
+    turns, faults = _read(numbered, form)
+    rows = range(first_row, first_row + len(each))
+    return Batch(rows=rows, turns=turns, faults=tuple(faults), share=share)
+
+
+def _read(numbered: list[tuple[int, Line]], form: Format) -> tuple[pl.DataFrame, list[Fault]]:
+    """Return the turns of lines that are decoded one by one, and those that are refused."""
+    found: list[tuple[Example, int, int]] = []
+    faults: list[Fault] = []
+    for number, line in numbered:
+        _take(decoded(line, number, 0.0), line.number, form, found, faults)
+    return turns_of(found), faults
+
+
+def _take(
+    row: Row | Fault, line: int, form: Format, found: list[tuple[Example, int, int]], faults: list[Fault]
+) -> None:
+    """Add the examples of *row* to *found*, or why it has none to *faults*."""
+    if isinstance(row, Fault):
+        faults.append(row)
+        return
+    try:
+        found += ((example, line, side) for side, example in enumerate(examples(row, form)))
+    except BadRowError as error:
+        faults.append(Fault(number=row.number, place=row.place, reason=str(error)))
+
+
+# -- row by row -------------------------------------------------------------------------------------
+
+
+def _row_batches(path: Path, form: Format) -> Iterator[Batch]:
+    """Yield the batches of a file that is not JSON Lines."""
+    rows = read_rows(path)
+    first, share = 0, 0.0
+    while some := list(islice(rows, BATCH_ROWS)):
+        found: list[tuple[Example, int, int]] = []
+        faults: list[Fault] = []
+        for row in some:
+            _take(row, _line(row), form, found, faults)
+            share = row.share if isinstance(row, Row) else share
+        yield Batch(
+            rows=range(first, first + len(some)), turns=turns_of(found), faults=tuple(faults), share=share
+        )
+        first += len(some)
+
+
+def _line(row: Row | Fault) -> int:
+    """Return the number in the place of *row*; rows of a table that has no lines count from 1."""
+    kind, _, number = row.place.rpartition(" ")
+    return int(number) + (kind == "row")

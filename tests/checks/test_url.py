@@ -1,0 +1,24 @@
+"""url: addresses in what is learned are remarked, those in questions are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tunesmith.checks.finding import Finding
+from tunesmith.checks.url import Url
+
+Found = Callable[..., Finding | None]
+
+
+def test_addresses_in_answers_are_remarked(found: Found) -> None:
+    """The address is the evidence; the row stays in the set."""
+    rows = [
+        {"prompt": "see https://a.example/x", "completion": "fine"},
+        {"prompt": "where?", "completion": "at https://b.example/y?z=1, I think"},
+        {"prompt": "哪里？", "completion": "见（www.c.example/网页）。"},
+        {"prompt": "what?", "completion": "http is a protocol, www a place"},
+    ]
+    finding = found(Url, rows)
+    assert finding is not None
+    assert (finding.severity, finding.rows, finding.drop) == ("info", (1, 2), ())
+    assert [each.text for each in finding.evidence] == ["https://b.example/y?z=1,", "www.c.example/网页"]
