@@ -36,14 +36,14 @@ def check_output(path: str | Path, *, kind: Literal["timeline", "snapshot", "rec
 
     Raises OutputError for a suffix that is not one of the kind's, a folder, or where nothing may be written.
     """
-    from tunesmith.report.outputs import checked_output
+    from tunesmith.outputs import checked_output
 
     return checked_output(path, suffixes=_SUFFIXES[kind])
 
 
 def check_folder(path: str | Path) -> Path:
     """Return the folder at *path* if files can be written there; call it before long work."""
-    from tunesmith.report.outputs import checked_folder
+    from tunesmith.outputs import checked_folder
 
     return checked_folder(path)
 
@@ -54,7 +54,7 @@ def write(estimate: Estimate, path: str | Path, *, lang: str = "en") -> Path:
     The suffix decides: a drawing of memory over the step as .html or .svg, its data as .json, or PyTorch's
     memory snapshot as .pickle, which ``python -m torch.cuda._memory_viz`` draws.
     """
-    from tunesmith.report.outputs import checked_output, write_whole
+    from tunesmith.outputs import checked_output, write_whole
 
     place, timeline = checked_output(path, suffixes=(*TIMELINES, *SNAPSHOTS)), estimate.timeline
     if timeline is None:
@@ -78,7 +78,7 @@ def write_plans(plans: Plans, path: str | Path, *, lang: str = "en", epochs: flo
     The suffix decides: the recipe of the first plan as .yaml, all plans on a page as .html, or their memory
     against their speed as .svg.
     """
-    from tunesmith.report.outputs import checked_output, write_whole
+    from tunesmith.outputs import checked_output, write_whole
     from tunesmith.report.plans.files import plans_text
 
     place = checked_output(path, suffixes=(*_SUFFIXES["recipe"], *_SUFFIXES["report"]))
@@ -94,7 +94,7 @@ def export_plan(
 
     Raises UnsupportedError where that trainer cannot run it, and OutputError where nothing may be written.
     """
-    from tunesmith.report.outputs import checked_folder, write_folder
+    from tunesmith.outputs import checked_folder, write_folder
     from tunesmith.report.plans.recipe_file import trained
 
     place = checked_folder(folder)

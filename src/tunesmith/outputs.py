@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from tunesmith.architecture.bounds import printable
 from tunesmith.errors import OutputError
-from tunesmith.report.words import inert
 
 
 def checked_output(path: str | Path, *, suffixes: Sequence[str]) -> Path:
@@ -17,7 +17,7 @@ def checked_output(path: str | Path, *, suffixes: Sequence[str]) -> Path:
 
     Raises OutputError for a folder, another suffix, a missing folder or one that may not be written to.
     """
-    shown, expected = inert(str(path)), " or ".join(suffixes)
+    shown, expected = printable(str(path)), " or ".join(suffixes)
     if Path(path).suffix.lower() not in suffixes:
         raise OutputError(f"{shown} ends in none of the known suffixes. Name a file that ends in {expected}.")
     try:
@@ -47,7 +47,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         draft.replace(path)
     except OSError as error:
         raise OutputError(
-            f"{inert(str(path))} cannot be written: {_reason(error)}. Nothing was changed."
+            f"{printable(str(path))} cannot be written: {_reason(error)}. Nothing was changed."
         ) from None
     finally:
         draft.unlink(missing_ok=True)
@@ -58,7 +58,7 @@ def checked_folder(path: str | Path) -> Path:
 
     Raises OutputError for a file, and where nothing may be written.
     """
-    shown = inert(str(path))
+    shown = printable(str(path))
     try:
         target = Path(path).resolve()
         if target.exists() and not target.is_dir():
@@ -79,7 +79,7 @@ def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{inert(str(folder))} cannot be made: {_reason(error)}.") from None
+        raise OutputError(f"{printable(str(folder))} cannot be made: {_reason(error)}.") from None
     for name, text in texts.items():
         assert Path(name).name == name
         write_whole(folder / name, partial(_write_text, text=text))

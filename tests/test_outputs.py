@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tunesmith.errors import OutputError
-from tunesmith.report.outputs import checked_folder, checked_output, write_folder, write_whole
+from tunesmith.outputs import checked_folder, checked_output, write_folder, write_whole
 
 
 @pytest.mark.parametrize(
