@@ -50,7 +50,7 @@ def test_a_full_disk_is_told_and_changes_nothing(tmp_path: Path, monkeypatch: py
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OutputError, match="No space left.* Nothing was changed"), RowWriter(path) as out:
+    with pytest.raises(OutputError, match=r"No space left.* Nothing was changed"), RowWriter(path) as out:
         out.write({"text": "x"})
     assert path.read_text() == "before\n"
     assert list(tmp_path.iterdir()) == [path]
