@@ -29,8 +29,8 @@ def outline(
 ) -> Outline:
     """Return the outline of *recipe*'s class, which also knows what *optims* take.
 
-    Optimizers that are not installed are left out. Raises UnsupportedError where layers do not repeat, or
-    the step runs other operations at almost every batch and length.
+    Optimizers that are not installed are left out. Raises UnsupportedError where the step cannot be
+    run, or runs other operations at almost every batch and length.
     """
     own = one_card(recipe)
     found = _known(architecture, own, gpu, trace)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tunesmith.architecture import Architecture
+from tunesmith.errors import UnsupportedError
 from tunesmith.hardware import Gpu
 from tunesmith.memory import cache
 from tunesmith.memory.allocator import AllocatorSettings, replay
@@ -61,7 +62,10 @@ def _tiny(recipe: Recipe) -> Recipe:
 
 
 def _measured(architecture: Architecture, tiny: Recipe, gpu: Gpu, trace: Trace) -> OptimizerStep:
-    timeline = scaled_trace(architecture, tiny, gpu, trace=trace).timeline
+    try:
+        timeline = scaled_trace(architecture, tiny, gpu, trace=trace).timeline
+    except UnsupportedError:  # its layers do not repeat
+        timeline = trace(architecture, tiny, gpu).timeline
     settings = AllocatorSettings.parse(tiny.hardware.alloc_conf or "")
     run = replay(timeline, settings=settings)
     ends = {phase.name: phase for phase in run.phases}

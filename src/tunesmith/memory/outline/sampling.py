@@ -2,7 +2,7 @@
 
 Few layers are traced at three points and one round more of them at one. The bytes that a storage takes at
 the three points are packed into one whole number, side by side: unrolling only adds and multiplies sizes,
-so it carries all three through at once.
+so it carries all three through at once. Where layers do not repeat, all of them are traced at each point.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class Sampled:
     timeline: Timeline
     """The whole model's events; ``bytes`` of a storage are packed, see ``unpacked``."""
     few: Timeline
-    """The same of the fewest layers."""
+    """The same of the fewest layers; of all where layers do not repeat."""
     more: Timeline
-    """The same of one round more."""
+    """The same of one round more, if there is one."""
     layers: Layers
     """How the layers repeat."""
     points: tuple[Where, ...]
@@ -87,9 +87,31 @@ def at_point(timeline: Timeline, number: int) -> Timeline:
 def sample(architecture: Architecture, recipe: Recipe, gpu: Gpu, trace: Trace) -> Sampled:
     """Return the whole run of *recipe*'s class at three points.
 
-    Raises UnsupportedError where layers do not repeat, or too few points run the same operations.
+    All layers are traced where they do not repeat. Raises UnsupportedError where too few points run the same
+    operations.
     """
-    sampler = _Sampler(architecture, recipe, gpu, trace)
+    layers = _repeating(architecture, recipe)
+    if layers is not None:
+        sampler = _Sampler(architecture, recipe, gpu, trace, layers)
+        few, capped = _points(architecture, recipe, sampler)
+        with suppress(UnsupportedError):  # no rounds are found in the events: all layers are traced
+            return sampler.joined(few, capped)
+    sampler = _Sampler(architecture, recipe, gpu, trace, None)
+    return sampler.whole(*_points(architecture, recipe, sampler))
+
+
+def _repeating(architecture: Architecture, recipe: Recipe) -> Layers | None:
+    """Return how the layers repeat, or None where they do not, or are too few."""
+    try:
+        return layers_for(architecture, recipe)
+    except UnsupportedError:
+        return None
+
+
+def _points(
+    architecture: Architecture, recipe: Recipe, sampler: _Sampler
+) -> tuple[list[tuple[Where, Traced]], frozenset[_Seen]]:
+    """Return traces at three points that run the same operations, and what stops growing at one chunk."""
     rank = recipe.adapter.r if recipe.adapter is not None and recipe.adapter.r else 0
     length = max(64, recipe.sequence_length)
     for own, larger, smaller in (_any(length, rank), _one_chunk(length, rank)):
@@ -100,7 +122,7 @@ def sample(architecture: Architecture, recipe: Recipe, gpu: Gpu, trace: Trace) -
                 few.append(found)
         if len(few) == _POINTS:
             within = max(where.batch * where.length for where, _ in few) <= _CHUNK
-            return sampler.joined(few, sampler.beyond(few) if within else frozenset())
+            return few, sampler.beyond(few) if within else frozenset()
     raise UnsupportedError(
         f"the step of {architecture.name} runs other operations at every other batch and length than "
         f"at {own.batch} x {own.length}; trace instead."
@@ -144,14 +166,19 @@ def _agreeing(sampler: _Sampler, first: Traced, wanted: Iterable[Where]) -> Iter
 
 
 class _Sampler:
-    """Runs few layers at a point."""
+    """Runs few layers at a point, or all of them where *layers* is None."""
 
-    def __init__(self, architecture: Architecture, recipe: Recipe, gpu: Gpu, trace: Trace) -> None:
+    def __init__(
+        self, architecture: Architecture, recipe: Recipe, gpu: Gpu, trace: Trace, layers: Layers | None
+    ) -> None:
         self.num_traces = 0
         self._recipe, self._gpu, self._trace = recipe, gpu, trace
-        self._layers = layers_for(architecture, recipe)
-        counts = (self._layers.fewest, self._layers.fewest + self._layers.period)
-        self._few, self._more = (with_layers(architecture, self._layers, count) for count in counts)
+        count = max(1, architecture.num_hidden_layers or 1)
+        self._layers = layers or Layers(count=count, period=1, head=count, tail=0)
+        self._few = self._more = architecture
+        if layers is not None:
+            counts = (layers.fewest, layers.fewest + layers.period)
+            self._few, self._more = (with_layers(architecture, layers, count) for count in counts)
 
     def few(self, where: Where) -> Traced:
         """Return the trace of the fewest layers there."""
@@ -184,6 +211,23 @@ class _Sampler:
             if each and not left and whole not in there and chunk in there:
                 capped.add((*cause, storage.bytes))
         return frozenset(capped)
+
+    def whole(self, traced: list[tuple[Where, Traced]], capped: frozenset[_Seen]) -> Sampled:
+        """Return the whole run from all layers at three points."""
+        (first, a), (second, b), (third, _) = traced
+        timeline = _packed([each.timeline for _, each in traced], capped)
+        return Sampled(
+            timeline=timeline,
+            few=timeline,
+            more=timeline,
+            layers=self._layers,
+            points=(first, second, third),
+            work=((first, a.work), (second, b.work)),
+            traced=a,
+            parameters=a.parameters,
+            trainable_parameters=a.trainable_parameters,
+            num_traces=self.num_traces,
+        )
 
     def joined(self, few: list[tuple[Where, Traced]], capped: frozenset[_Seen]) -> Sampled:
         """Return the whole run from *few* layers at three points and one round more at two."""

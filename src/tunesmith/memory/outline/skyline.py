@@ -331,8 +331,16 @@ class _Board:
         return tuple((n, c) for n, c in enumerate(counts) if c and self.columns[n].category == category)
 
     def layer(self) -> Counts:
-        """Return what one layer adds to what is alive when the run is built."""
+        """Return what one round of layers adds to what is alive when the run is built.
+
+        Where layers do not repeat it is an even share of what most of them have.
+        """
         added: dict[int, int] = {}
+        if self._sampled.more is self._sampled.few:
+            for number in self._built(self._timeline):
+                added[number] = added.get(number, 0) + 1
+            count = self._sampled.layers.count
+            return tuple((n, each // count) for n, each in sorted(added.items()) if each >= count)
         for timeline, sign in ((self._sampled.more, 1), (self._sampled.few, -1)):
             for number in self._built(timeline):
                 added[number] = added.get(number, 0) + sign
