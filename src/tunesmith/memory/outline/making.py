@@ -142,6 +142,7 @@ def one_card(recipe: Recipe) -> Recipe:
         "hardware.gpu": None,
         "training": None,
         "deepspeed": None,
+        "parallel": None,
     }
     kwargs = {k: v for k, v in recipe.gradient_checkpointing_kwargs.items() if k != "every_n_layers"}
     return recipe.replace(**changes, gradient_checkpointing_kwargs=kwargs)

@@ -179,7 +179,7 @@ class Outline:
         if not variation.offloads:
             return 0, 0
         basis = self.cast or self
-        here = basis.at(variation.batch, variation.length, variation.r, variation.every_n_layers)
+        here = basis.at(variation.batch, variation.own_length, variation.r, variation.every_n_layers)
         states, _ = basis.states_bytes(variation, here)
         return host_bytes(here, variation, self.kept, states=states)
 
@@ -187,7 +187,7 @@ class Outline:
         """Return the same for one card of many."""
         whole = variation.sharding not in FSDP and variation.sharding not in ZERO
         basis = self if whole or self.cast is None else self.cast
-        here = basis.at(variation.batch, variation.length, variation.r, variation.every_n_layers)
+        here = basis.at(variation.batch, variation.own_length, variation.r, variation.every_n_layers)
         states, step = basis.states_bytes(variation, here)
         rounds = self.layers // self.round_layers
         found = peaks(here, variation, self.kept, states=states, step=step, rounds=rounds)

@@ -35,11 +35,18 @@ class Variation:
     """Where sharded parameters live."""
     every_n_layers: int = 1
     """Every how many layers one is checkpointed, where layers are."""
+    context: int = 1
+    """Cards that split every sequence, beside FSDP."""
 
     @property
     def world_size(self) -> int:
         """Return the number of cards in all."""
         return self.gpus * self.nodes
+
+    @property
+    def own_length(self) -> int:
+        """Return the tokens of a sequence that one card sees."""
+        return self.length // self.context
 
     @property
     def offloads(self) -> bool:
@@ -62,6 +69,7 @@ class Variation:
             offload_optimizer=recipe.offload.optimizer,
             offload_parameters=recipe.offload.parameters,
             every_n_layers=every if recipe.gradient_checkpointing else 1,
+            context=recipe.parallel.context if recipe.parallel is not None else 1,
         )
 
     def changes(self) -> dict[str, Any]:
@@ -81,6 +89,8 @@ class Variation:
             changed["adapter.r"] = self.r
         if self.every_n_layers > 1:
             changed["gradient_checkpointing_kwargs.every_n_layers"] = self.every_n_layers
+        if self.context > 1:
+            changed["parallel.context"] = self.context
         return changed
 
 
