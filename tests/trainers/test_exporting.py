@@ -19,6 +19,7 @@ from tunesmith.recipe import Recipe
 from tunesmith.trainers import TITLES, TRAINERS, export, read
 from tunesmith.trainers.defaults import known_names
 from tunesmith.trainers.differences import differences
+from tunesmith.trainers.splitting import REFUSED
 
 SIZES = ("per_device_train_batch_size", "gradient_accumulation_steps", "sequence_length", "max_grad_norm")
 NAMES = ("qlora_one_card", "lora_packed", "full_fsdp", "full_zero3_offload")
@@ -303,7 +304,8 @@ def test_a_file_is_known_again_by_its_keys(trainer: str, mapping: dict[str, Any]
 
 
 def test_parallelism_is_not_left_out_of_a_file() -> None:
-    """No exporter writes tensor parallelism yet, so none writes a file that would run without it."""
+    """A trainer that splits by code of its own gets no file, and the reason says whose code it is."""
     recipe = Recipe.from_mapping({"model": "gpt2", "parallel": {"tensor": 2}, "hardware": {"gpus": 2}})
-    with pytest.raises(UnsupportedError, match="which no exporter writes yet"):
-        export(recipe, "trl")
+    for trainer, why in REFUSED.items():
+        with pytest.raises(UnsupportedError, match=why):
+            export(recipe, trainer)

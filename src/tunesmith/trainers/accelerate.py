@@ -16,6 +16,7 @@ from tunesmith.trainers import deepspeed
 from tunesmith.trainers.defaults import Defaults
 from tunesmith.trainers.draft import Draft, Job
 from tunesmith.trainers.reading import Reading
+from tunesmith.trainers.splitting import is_split, note_loading, unsharded
 
 NAME: Final = "accelerate.yaml"
 
@@ -105,7 +106,9 @@ def fsdp(recipe: Recipe) -> dict[str, Any]:
 def write(recipe: Recipe, job: Job) -> Draft:
     """Return accelerate's file, and DeepSpeed's where it is named, with the line that launches a script."""
     draft = Draft(command=launch(recipe, "train.py"))
-    draft.file(NAME, section(recipe))
+    draft.file(NAME, section(unsharded(recipe)))
+    if is_split(recipe):
+        note_loading(recipe, draft)
     if recipe.sharding in ZERO:
         draft.file(deepspeed.NAME, deepspeed.section(recipe))
     draft.note(

@@ -57,7 +57,7 @@ ZERO_REFUSED: Final[Mapping[str, str]] = {
     "zero_optimization.zero_quantized_weights": "ZeRO++'s quantised weights are not estimated. Remove it.",
     "zero_optimization.zero_quantized_gradients": "ZeRO++'s gradients are not estimated. Remove it.",
     "zero_optimization.cpu_offload": "it is long deprecated. Write offload_optimizer: {device: cpu}.",
-    "tensor_parallel": "tensor parallelism is not estimated. Remove it.",
+    "tensor_parallel": "AutoTP, which splits layers, is not estimated. Remove it.",
     "activation_checkpointing.cpu_checkpointing": "activations off the card are not estimated. Remove it.",
 }
 """Sections of DeepSpeed that change memory and that a recipe cannot say."""

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tunesmith.errors import RecipeError, UnsupportedError
-from tunesmith.recipe import Parallel, Recipe
+from tunesmith.recipe import Recipe
 from tunesmith.recipe.problems import nearest, show
 from tunesmith.trainers import accelerate, axolotl, deepspeed, llamafactory, swift, torchtune, trl
 from tunesmith.trainers.differences import Difference, differences, of_training
 from tunesmith.trainers.draft import Draft, Job, written
 from tunesmith.trainers.importing import DEFAULTS, read
 from tunesmith.trainers.result import TITLES, TRAINERS, Export, File, Said
+from tunesmith.trainers.splitting import is_split, refuse_split
 
 DATA: Final = "train.jsonl"
 """The data that is named where none is given."""
@@ -28,8 +29,8 @@ WRITERS: Final[Mapping[str, Callable[[Recipe, Job], Draft]]] = {
 }
 
 PARTIAL: Final[Mapping[str, tuple[str, ...]]] = {
-    "accelerate": ("sharding", "offload", "hardware", "deepspeed"),
-    "deepspeed": ("sharding", "offload", "deepspeed"),
+    "accelerate": ("sharding", "offload", "hardware", "deepspeed", "parallel"),
+    "deepspeed": ("sharding", "offload", "deepspeed", "parallel"),
 }
 """Trainers whose files hold a part of a recipe, and which."""
 
@@ -51,12 +52,8 @@ def export(recipe: Recipe, trainer: str, *, data: str | None = None, output_dir:
         close = nearest(str(trainer), TRAINERS)
         hint = f"Did you mean {close}?" if close else "Choose one of them."
         raise RecipeError(f"trainer: given {show(trainer)}, expected one of {', '.join(TRAINERS)}. {hint}")
-    if recipe.parallel is not None and recipe.parallel != Parallel():
-        raise UnsupportedError(
-            f"parallel: given {recipe.parallel}, which no exporter writes yet. Remove it; "
-            "docs/parallelism.md says where each trainer takes it."
-        )
     title, draft = TITLES[trainer], WRITERS[trainer](recipe, Job(data or DATA, output_dir))
+    refuse_split(recipe, trainer, draft)
     if draft.refused:
         raise _refusal(title, draft.refused)
     if data is None and trainer not in PARTIAL:
@@ -78,6 +75,8 @@ def _read_back(recipe: Recipe, trainer: str, texts: Mapping[str, str]) -> tuple[
     name, text = next(iter(texts.items()))
     rest: dict[str, Any] = {"model": recipe.model, "hardware.gpu": recipe.hardware.gpu}
     only = PARTIAL.get(trainer, ())
+    if trainer == "accelerate" and is_split(recipe):
+        only = ("hardware",)  # the script splits the model, and shares the rest
     if only:
         rest["sequence_length"] = recipe.sequence_length
     runs = read(text, trainer=trainer, source=name, beside=texts, changes=rest).recipe

@@ -107,7 +107,8 @@ def _recipe(reading: Reading, changes: Mapping[str, Any], name: str) -> Recipe:
     if not any(reading.origins[key].how == "stated" for key in values if key.startswith("training.")):
         values = {key: value for key, value in values.items() if not key.startswith("training.")}
     sharding = changes.get("sharding", values.get("sharding"))
-    if sharding in (None, "none") and _several(values, changes):
+    split = values.get("parallel.tensor", 1) > 1
+    if sharding in (None, "none") and _several(values, changes) and not split:
         sharding = "fsdp" if name == "torchtune" else "ddp"
         if "sharding" not in changes:
             reading.assume("sharding", sharding, SHARED)

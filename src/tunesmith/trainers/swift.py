@@ -100,7 +100,7 @@ REFUSED: Final = {
     "use_galore": "GaLore's projected states are not in a recipe. Set it to false.",
     "lisa_activated_layers": "LISA trains layers by turns. Set it to 0.",
     "optimizer": "its own optimizers are not in a recipe. Use optim.",
-    "deepspeed_autotp_size": "tensor parallelism is not estimated. Remove it.",
+    "deepspeed_autotp_size": "DeepSpeed's AutoTP, which splits layers, is not estimated. Remove it.",
     "zero_hpz_partition_size": "ZeRO++'s second shard is not estimated. Remove it.",
     "device_map": "a model spread over cards is not estimated. Remove it.",
 }

@@ -75,7 +75,7 @@ REFUSED: Final = {
     "enable_activation_offloading": "activations in the host's memory are not estimated. Set it to False.",
     "optimizer_in_bwd": "optimizer steps inside the backward pass are not estimated. Set it to False.",
     "compile": "a compiled model keeps other tensors. Set it to False.",
-    "tensor_parallel_dim": "tensor parallelism is not estimated. Set it to 1.",
+    "tensor_parallel_dim": "torchtune splits its models by plans of its own, not estimated. Set it to 1.",
     "quantizer": "quantisation-aware training is not estimated. Remove it.",
 }
 """Keys that change memory and that a recipe cannot say."""

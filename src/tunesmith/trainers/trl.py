@@ -25,6 +25,7 @@ from tunesmith.trainers.defaults import Defaults
 from tunesmith.trainers.draft import Draft, Job
 from tunesmith.trainers.reading import Reading
 from tunesmith.trainers.result import Said
+from tunesmith.trainers.splitting import distributed_config, is_split, read_split
 
 NAME: Final = "sft.yaml"
 
@@ -91,7 +92,10 @@ def write(recipe: Recipe, job: Job) -> Draft:
     content |= training_arguments(recipe)
     content |= _data_arguments(job)
     content |= {"test_split_size": HELD_OUT} if "eval_steps" in content and job.is_file else {}
-    if recipe.sharding in FSDP or (recipe.sharding in ZERO and hardware.nodes > 1):
+    if is_split(recipe):  # transformers shards what it splits, and cannot resume what it has split
+        content |= {"model_init_kwargs": {"distributed_config": distributed_config(recipe)}}
+        content |= {"save_only_model": True}
+    if (recipe.sharding in FSDP and not is_split(recipe)) or (recipe.sharding in ZERO and hardware.nodes > 1):
         content["accelerate_config"] = accelerate.NAME
     elif hardware.world_size > 1:
         content |= {"num_processes": hardware.world_size, "num_machines": hardware.nodes}
@@ -181,6 +185,7 @@ def read(reading: Reading) -> None:
     if reading.stated("fsdp"):
         accelerate.read_fsdp_words(reading, "fsdp", "fsdp_config", unsaid=2)
     deepspeed.read_reference(reading, "deepspeed")
+    read_split(reading)
 
 
 def _read_precision(reading: Reading) -> str | None:

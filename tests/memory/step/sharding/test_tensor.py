@@ -139,9 +139,8 @@ def test_the_answer_says_who_splits() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"parallel": {"context": 2}, "sharding": "fsdp"}, "ring attention"),
+        ({"parallel": {"tensor": 2, "context": 2}, "cards": 4, "sharding": "fsdp"}, "beside tensor"),
         ({"parallel": {"pipeline": 2}}, "inference"),
-        ({"parallel": {"expert": 2}}, "router"),
         ({"trainer": "loop"}, "Set trainer: trainer or sft"),
         ({"method": "qlora"}, "bitsandbytes"),
         ({"optim": "adamw_8bit"}, "cannot step on the parts"),

@@ -39,7 +39,7 @@ def sharing_assumptions(recipe: Recipe) -> list[str]:
 
 
 def _split_assumptions(recipe: Recipe, cards: int, parallel: Parallel) -> list[str]:
-    """Return the sentences that hold where some of the *cards* split every layer, or hold some experts each."""
+    """Return the sentences that hold where some of the *cards* split every layer, or the experts."""
     said = [f"The figures are those of rank 0 of {cards}; the last rank may hold a little less."]
     if parallel.tensor > 1:
         said.append(

@@ -1,8 +1,8 @@
 """Expert parallelism as transformers runs it: each card holds whole experts, and tokens travel to theirs.
 
 The experts are shared out by transformers' own ``maybe_distribute_model`` with the model's own ``ep_plan``,
-beside the FSDP2 or tensor parallelism of the same call (tensor.py). In training every layer sends each token to
-the cards of its experts and takes the results back by two all-to-alls, whose sizes are read from the router.
+beside the FSDP2 or tensor parallelism of the same call (tensor.py). In training every layer sends each token
+to the cards of its experts and takes the results back by two all-to-alls, whose sizes the router decides.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ REDISTRIBUTING = logging.getLogger("torch.distributed.tensor._redistribute")
 
 
 class TensorParallel(Distribution):
-    """Each card holds its part of every layer, or its experts; norms are repeated, sums are taken over cards."""
+    """Each card holds its part of every layer, or its experts; norms are repeated, parts are summed."""
 
     _model: Any = None
 
