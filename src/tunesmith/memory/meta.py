@@ -93,7 +93,7 @@ def _dropout(
 
     is_fused_kernel_acceptable() in aten/src/ATen/native/Dropout.cpp at v2.13.0.
     """
-    if not training or p in (0, 1) or inplace or input.numel() == 0 or not input.requires_grad:
+    if not training or p in (0, 1) or inplace or input.numel() == 0:
         return functional.dropout(input, p, training, inplace)
     return torch.native_dropout(input, p, True)[0]
 
