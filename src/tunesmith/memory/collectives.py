@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import distributed
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.fsdp._fully_shard import _fsdp_param_group
+from torch.distributed.fsdp._fully_shard import _fsdp_init, _fsdp_param_group
 from torch.distributed.tensor import DTensor, Shard
 from torch.distributed.tensor._sharding_prop import ShardingPropagator
 from torch.nn.parallel import distributed as ddp
@@ -26,6 +26,7 @@ from transformers.distributed.tensor_parallel import TensorParallelLayer
 
 from tunesmith.errors import UnsupportedError
 from tunesmith.memory.meta import replaced
+from tunesmith.memory.offloading import move_to_device
 from tunesmith.recipe import Recipe
 
 
@@ -58,6 +59,9 @@ class _Stream:
         """Return an event."""
         return event or Event()
 
+    def synchronize(self) -> None:
+        """Wait for nothing."""
+
 
 class Streams:
     """What ``torch.cuda`` is to CUDA, as far as FSDP2 asks: streams, events and the current stream."""
@@ -65,6 +69,8 @@ class Streams:
     Event = Event
 
     def __init__(self) -> None:
+        self.empty_cache: Callable[[], None] = lambda: None
+        """Gives back what the allocator holds and nothing uses."""
         self._numbers = itertools.count()
         self._current = _Stream(next(self._numbers))
 
@@ -147,6 +153,7 @@ def _patches(streams: Streams, absent: Callable[[], bool]) -> list[tuple[Any, st
         (torch.Tensor, "pin_memory", lambda tensor: tensor),
         (torch.Tensor, "is_pinned", lambda _: True),
         (torch.UntypedStorage, "data_ptr", lambda storage: storage._cdata),
+        (_fsdp_init, "_move_states_to_device", move_to_device),
         (_fsdp_param_group.FSDPParamGroup, "_validate_no_meta_params", lambda _: None),
         (ddp, "_verify_param_shape_across_processes", lambda *_, **__: None),
         (ddp.DistributedDataParallel, "__init__", _ddp_with_answers),

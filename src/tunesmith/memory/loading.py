@@ -66,7 +66,7 @@ def build(architecture: Architecture, recipe: Recipe) -> PreTrainedModel:
         )
     if recipe.quantization is not None:
         quantizer = AutoHfQuantizer.from_config(_bnb_config(recipe.quantization))
-        quantizer.preprocess_model(model=model, device_map={"": 0})
+        quantizer.preprocess_model(model=model, device_map={"": recipe.quantization.device_map or 0})
         model.hf_quantizer = quantizer
         quantizer.postprocess_model(model)
     return model
@@ -86,11 +86,12 @@ def _config(architecture: Architecture) -> PreTrainedConfig:
 def load(model: PreTrainedModel, dtype: torch.dtype, device: torch.device) -> None:
     """Give every parameter and buffer of *model* a storage on *device*, as loading a checkpoint does.
 
-    transformers first takes and gives back one block of the model's size, so that the weights share
-    one segment (caching_allocator_warmup in modeling_utils.py at v5.23.0).
+    On a card, transformers first takes and gives back one block of the model's size, so that the weights
+    share one segment (caching_allocator_warmup in modeling_utils.py at v5.23.0).
     """
-    warm_up = torch.empty(_byte_count(model) // 2, dtype=torch.float16, device=device)
-    del warm_up
+    if device.type != "cpu":
+        warm_up = torch.empty(_byte_count(model) // 2, dtype=torch.float16, device=device)
+        del warm_up
     placed: dict[int, nn.Parameter] = {}
     named = dict(model.named_parameters(remove_duplicate=False))
     for name in sorted(named, key=dot_natural_key):

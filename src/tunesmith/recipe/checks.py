@@ -101,6 +101,32 @@ def deepspeed_conflicts(sharding: str, deepspeed: Deepspeed | None) -> Iterator[
         yield Problem("deepspeed", "a deepspeed section", expected, "Remove it, or set sharding: zero2.")
 
 
+def context_conflicts(
+    sharding: str, parallel: Parallel | None, hardware: Hardware, sequence_length: int, packing: bool
+) -> Iterator[Problem]:
+    """Yield what cards that split sequences cannot do.
+
+    accelerate splits sequences beside FSDP2 only, and shares the model over those cards, too; parts of unlike
+    length, or masks of packed examples, have no ring (huggingface/accelerate@v1.15.0:
+    src/accelerate/state.py and parallelism_config.py; huggingface/trl@v1.16.0:trl/trainer/sft_trainer.py;
+    torch/distributed/tensor/experimental/_context_parallel/_load_balancer.py at v2.13.0).
+    """
+    if parallel is None or parallel.context == 1:
+        return
+    context, fix = parallel.context, "Set sharding: fsdp, or parallel.context: 1."
+    if sharding in names.ZERO:
+        yield Problem("sharding", sharding, "fsdp, the only sharding beside which accelerate has it", fix)
+    elif sharding == "fsdp_hybrid" and hardware.nodes > 1 and hardware.gpus == context * parallel.tensor:
+        expected = f"fewer than the {hardware.gpus} cards of a node under fsdp_hybrid"
+        yield Problem("parallel.context", str(context), expected, "Set sharding: fsdp.")
+    if sequence_length % (2 * context):
+        expected = f"a multiple of {2 * context}, so that each card gets two parts of the same length"
+        yield Problem("sequence_length", str(sequence_length), expected, "Change it, or parallel.context.")
+    if packing:
+        fix = "Set packing: false; the ring has no mask to keep examples apart."
+        yield Problem("packing", "true", "false with parallel.context", fix)
+
+
 def parallel_conflicts(sharding: str, parallel: Parallel | None, hardware: Hardware) -> Iterator[Problem]:
     """Yield the numbers of cards that cannot be laid out, and what has no way to share the cards left over.
 
@@ -119,12 +145,13 @@ def parallel_conflicts(sharding: str, parallel: Parallel | None, hardware: Hardw
     if cards % grid:
         yield Problem("parallel", said, expected, fix)
         return
-    if cards % parallel.expert or (parallel.expert > 1 and parallel.expert % parallel.tensor):
-        expected = f"a multiple of tensor that divides the {cards} cards"
+    whole = hardware.gpus if sharding == "fsdp_hybrid" else cards
+    if whole % parallel.expert or (parallel.expert > 1 and parallel.expert % parallel.tensor):
+        expected = f"a multiple of tensor that divides the {whole} cards"
         yield Problem("parallel.expert", str(parallel.expert), expected, fix)
     if grid == 1 and parallel.expert == 1:
         return
-    alone = grid == cards or parallel.expert == cards
+    alone = parallel.context == 1 and grid == cards
     if sharding == "ddp" or (sharding == "none" and not alone):
         fix = "Set sharding: fsdp." if alone else "Set sharding: fsdp, or let parallel use every card."
         yield Problem("sharding", sharding, "fsdp for the cards that parallel leaves over", fix)
@@ -132,6 +159,49 @@ def parallel_conflicts(sharding: str, parallel: Parallel | None, hardware: Hardw
     if sharding == "fsdp_hybrid" and hardware.gpus % inside:
         expected = f"tensor x context that divides the {hardware.gpus} cards of a node under fsdp_hybrid"
         yield Problem("parallel", str(inside), expected, "Change one of them, or set sharding: fsdp.")
+
+
+def activation_conflicts(trainer: str, activation_offloading: bool) -> Iterator[Problem]:
+    """Yield a problem where activations are to be offloaded by a trainer that does not.
+
+    TRL's trainers do it (huggingface/trl@v1.16.0:trl/trainer/sft_trainer.py, training_step()); transformers'
+    Trainer offloads the inputs of checkpointed layers only, by another key.
+    """
+    if activation_offloading and trainer != "sft":
+        fix = "Set trainer: sft, or gradient_checkpointing_kwargs: {offload: true}."
+        yield Problem("activation_offloading", "true", f"false with trainer {trainer}", fix)
+
+
+def host_quantization_conflicts(
+    sharding: str, parallel: Parallel | None, quantization: Quantization | None
+) -> Iterator[Problem]:
+    """Yield what keeps weights that are quantised on the host from reaching the card.
+
+    fully_shard() moves to the card what it shards, and accelerate gives it no integers
+    (huggingface/accelerate@v1.15.0:src/accelerate/utils/fsdp_utils.py, fsdp2_prepare_model).
+    """
+    if quantization is None or quantization.device_map is None:
+        return
+    parallel = parallel or Parallel()
+    if sharding not in names.FSDP or max(parallel.tensor, parallel.context, parallel.expert) > 1:
+        fix = "Set sharding: fsdp without parallel, or device_map: null."
+        given = sharding if sharding not in names.FSDP else f"{sharding} with parallel"
+        yield Problem("sharding", given, "fsdp alone with quantization.device_map cpu", fix)
+    elif quantization.quant_storage == "uint8":
+        fix = "Set quant_storage to the type of the weights, e.g. bfloat16."
+        expected = "a floating-point type with device_map cpu, for FSDP shards no integers"
+        yield Problem("quantization.quant_storage", "uint8", expected, fix)
+
+
+def accumulation_conflicts(sharding: str, sync_each_batch: bool) -> Iterator[Problem]:
+    """Yield a problem where gradients are to be reduced at each pass by what has no such choice.
+
+    Accelerator.accumulate() of accelerate@v1.15.0 asks GradientAccumulationPlugin.sync_each_batch; only
+    FSDP's whole gradients are larger than what it reduces them to.
+    """
+    if sync_each_batch and sharding not in names.FSDP:
+        fix = "Set sharding: fsdp, or sync_each_batch: false."
+        yield Problem("sync_each_batch", "true", f"false with sharding {sharding}", fix)
 
 
 def sharding_conflicts(sharding: str, offload: Offload) -> Iterator[Problem]:

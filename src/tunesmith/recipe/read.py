@@ -141,11 +141,21 @@ def _conflicts(values: Mapping[str, Any], doubtful: set[str]) -> Iterator[Proble
         yield from checks.freeze_conflicts(values["freeze"])
     if sure("quantization"):
         yield from checks.quantization_conflicts(values["quantization"])
+    if sure("sharding", "parallel", "quantization"):
+        chosen = (values[key] for key in ("sharding", "parallel", "quantization"))
+        yield from checks.host_quantization_conflicts(*chosen)
+    if sure("sharding", "sync_each_batch"):
+        yield from checks.accumulation_conflicts(values["sharding"], values["sync_each_batch"])
     if sure("adapter"):
         yield from checks.adapter_conflicts(values["adapter"])
     if sure("sharding", "deepspeed"):
         yield from checks.deepspeed_conflicts(values["sharding"], values["deepspeed"])
     if sure("sharding", "parallel", "hardware"):
         yield from checks.parallel_conflicts(values["sharding"], values["parallel"], values["hardware"])
+    if sure("trainer", "activation_offloading"):
+        yield from checks.activation_conflicts(values["trainer"], values["activation_offloading"])
+    if sure("sharding", "parallel", "hardware", "sequence_length", "packing"):
+        chosen = (values[key] for key in ("sharding", "parallel", "hardware", "sequence_length", "packing"))
+        yield from checks.context_conflicts(*chosen)
     if sure("sharding", "offload"):
         yield from checks.sharding_conflicts(values["sharding"], values["offload"])

@@ -103,6 +103,8 @@ class Quantization:
     """Type that weights are dequantised to for a multiplication."""
     quant_storage: str = choice(Choice(names.QUANT_STORAGES, names.DTYPE_ALIASES), "uint8")
     """Type that packed 4-bit weights are kept as; FSDP shards them in a floating-point one only."""
+    device_map: str | None = choice(Nullable(Choice(("cpu",))), None)
+    """Where weights are quantised: null: on the card; cpu: on the host, before FSDP shards them."""
     kbit_preparation: bool | None = choice(Nullable(Boolean()), None)
     """Run PEFT's prepare_model_for_kbit_training; null: what the trainer does by itself."""
 
@@ -194,6 +196,8 @@ class Parallel:
     """Cards that split every layer and see the same batch (transformers' DistributedConfig.tp_size)."""
     context: int = choice(Integer(1, 4096), 1)
     """Cards that split every sequence (accelerate's ParallelismConfig.cp_size)."""
+    rotation: str = choice(Choice(names.ROTATIONS), "allgather")
+    """How keys and values reach those cards (accelerate's cp_comm_strategy)."""
     expert: int = choice(Integer(1, 4096), 1)
     """Cards that hold different experts (transformers' DistributedConfig.ep_size)."""
     pipeline: int = choice(Integer(1, 4096), 1)
@@ -244,6 +248,8 @@ class Step:
     """Sequences in one forward pass on one card."""
     gradient_accumulation_steps: int = choice(Integer(1, 65536), 1)
     """Forward and backward passes before the optimizer steps."""
+    sync_each_batch: bool = choice(Boolean(), False)
+    """Reduce gradients after each of those passes, where FSDP would keep them whole until the last."""
     sequence_length: int = choice(Integer(1, 1 << 24), 2048)
     """Tokens in a sequence."""
     gradient_checkpointing: bool = choice(Boolean(), True)
@@ -254,4 +260,6 @@ class Step:
         ),
         FrozenDict(use_reentrant=False),
     )
-    """Arguments of torch.utils.checkpoint."""
+    """Arguments of torch.utils.checkpoint; every_n_layers and offload are transformers' own."""
+    activation_offloading: bool = choice(Boolean(), False)
+    """Move what the forward pass saves to the host's memory until the backward pass asks for it."""

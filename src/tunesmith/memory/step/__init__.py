@@ -49,8 +49,9 @@ def loads_on_card(recipe: Recipe) -> bool:
 
 
 def keeps_shards_on_host(recipe: Recipe) -> bool:
-    """Return whether weights, gradients and states are tensors of the host, as FSDP2 offloads them."""
-    return recipe.sharding in FSDP and recipe.offload.parameters == "cpu"
+    """Return whether FSDP2 meets tensors of the host: what it offloads, or what it has yet to shard."""
+    on_host = recipe.quantization is not None and recipe.quantization.device_map == "cpu"
+    return recipe.sharding in FSDP and (recipe.offload.parameters == "cpu" or on_host)
 
 
 def run(
@@ -77,11 +78,10 @@ def run(
         state.moment = moment
         return state
 
+    cards.load(model)
     if cards.loads_on_card:
-        cards.load(model)
         yield at("load")
-    place = device if cards.loads_on_card else torch.device("meta")
-    for moment, state.model in adapt(model, recipe, place):
+    for moment, state.model in adapt(model, recipe, cards.place):
         if cards.loads_on_card:
             yield at(moment)
     for moment, sharded in cards.shard(state.model):

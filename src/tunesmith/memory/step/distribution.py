@@ -35,9 +35,15 @@ class Distribution:
         self.label: Callable[[Iterable[torch.Tensor], str], None] = lambda tensors, category: None
         """Told what storages are that nobody could tell from outside."""
 
+    @property
+    def place(self) -> torch.device:
+        """Return where the model lies before it is sharded: on the card, in the host, or, empty, on meta."""
+        return self.device if self.loads_on_card else torch.device("meta")
+
     def load(self, model: PreTrainedModel) -> None:
         """Load *model* onto the card, where all of it lies there before it is sharded."""
-        load(model, DTYPES[self.recipe.precision.weights], self.device)
+        if self.loads_on_card:
+            load(model, DTYPES[self.recipe.precision.weights], self.device)
 
     def shard(self, model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         """Spread *model* over the cards; yield each moment's name and the model at it.
@@ -58,6 +64,11 @@ class Distribution:
     @contextmanager
     def micro_batch(self, *, last: bool) -> Iterator[None]:
         """Run one micro-batch, the *last* before the optimizer steps or one whose gradients only add up."""
+        yield
+
+    @contextmanager
+    def part_of(self, batch: dict[str, Any]) -> Iterator[None]:
+        """Leave in *batch* what this card sees of it until the block ends: here, all of it."""
         yield
 
     def backward(self, loss: torch.Tensor) -> None:

@@ -16,16 +16,22 @@ from typing import Any
 import torch
 from accelerate.utils import fsdp_utils
 from accelerate.utils.dataclasses import FullyShardedDataParallelPlugin
+from peft import PeftModel
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from transformers import PreTrainedModel
 
 from tunesmith.errors import UnsupportedError
 from tunesmith.memory.host import HostBlock
+from tunesmith.memory.loading import DTYPES, load
 from tunesmith.memory.step.distribution import Distribution
 from tunesmith.recipe import Recipe
 
 MIXED = {"bfloat16": "bf16", "float16": "fp16", None: "no"}
 """accelerate's names of mixed precision."""
+LOADED = "weights being loaded"
+"""The host's memory of a model that is not sharded yet, beyond what training takes in its place."""
+_BODY = "_decoder_of_the_head"
 
 
 class Fsdp(Distribution):
@@ -37,9 +43,9 @@ class Fsdp(Distribution):
 
     def shard(self, model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         """Shard *model*, and load it where it is not on the card yet."""
-        accelerator = _accelerator(self.recipe, self.device)
+        accelerator = _accelerator(self.recipe, self.device, *self.cards())
         buffers = list(_plain_buffers(model))
-        self._model = fsdp_utils.fsdp2_prepare_model(accelerator, model)
+        self._model = self._prepared(accelerator, model)
         yield "prepared", self._model
         fsdp_utils.fsdp2_load_full_state_dict(
             accelerator, self._model, {}, cpu_offload=_offloads(self.recipe)
@@ -51,6 +57,11 @@ class Fsdp(Distribution):
         if hasattr(self._model, "tie_weights"):  # loading broke the tie
             self._model.tie_weights()
         yield "load", self._model
+
+    def cards(self) -> tuple[DeviceMesh, tuple[str, ...]]:
+        """Return the grid of cards, and the names of those of its dimensions that share the model."""
+        mesh = _mesh(self.recipe, self.device)
+        return mesh, mesh.mesh_dim_names or ()
 
     def prepare(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
         """Return *optimizer*, unless it cannot step on shards.
@@ -66,15 +77,6 @@ class Fsdp(Distribution):
             )
         return optimizer
 
-    def backward(self, loss: torch.Tensor) -> None:
-        """Run the backward pass of one micro-batch; refuse a forward pass that ran on the host."""
-        if loss.device.type != self.device.type:
-            raise UnsupportedError(
-                f"sharding {self.recipe.sharding} with offload.parameters cpu: this model's forward pass "
-                "stays on the host here, so the card has no figure. Set offload: none, or sharding: zero3."
-            )
-        super().backward(loss)
-
     def step(self, optimizer: Any) -> None:
         """Let the optimizer step, and count what lies on the host the first time that everything does."""
         super().step(optimizer)
@@ -87,10 +89,37 @@ class Fsdp(Distribution):
                 _block("optimizer states", [each for each in states if isinstance(each, torch.Tensor)]),
             ]
 
+    def _prepared(self, accelerator: Any, model: nn.Module) -> Any:
+        """Return *model* sharded; where the loss reads the head's weight, the final norm gathers it.
+
+        accelerate puts head and final norm into one unit, but finds no norm inside PEFT's model
+        (fsdp_utils.py:_find_final_norm). The head alone is gathered by its own forward pass only, which
+        TRL's fused loss does not call (huggingface/trl@v1.16.0:trl/trainer/utils.py, add_fused_lm_head): with
+        its shard in the memory of the host, the loss would be computed there. So the norm is named here.
+        """
+        fused = self.recipe.trainer == "sft" or self.recipe.loss == "chunked"
+        if not (fused and _offloads(self.recipe)) or fsdp_utils._find_final_norm(model) is not None:
+            return fsdp_utils.fsdp2_prepare_model(accelerator, model)
+        model.__dict__ |= {"base_model_prefix": _BODY, _BODY: _decoder(model)}
+        try:
+            if fsdp_utils._find_final_norm(model) is None:
+                raise UnsupportedError(
+                    f"sharding {self.recipe.sharding} with offload.parameters cpu: this model's final norm is "
+                    "not found, so TRL's loss would be computed on the host, and the card has no figure. Set "
+                    "trainer: trainer, offload: none, or sharding: zero3."
+                )
+            return fsdp_utils.fsdp2_prepare_model(accelerator, model)
+        finally:
+            del model.__dict__["base_model_prefix"], model.__dict__[_BODY]
+
     @contextmanager
     def micro_batch(self, *, last: bool) -> Iterator[None]:
-        """Keep whole gradients on every card until the *last* micro-batch: Accelerator.no_sync()."""
-        self._model.set_requires_gradient_sync(last)
+        """Keep whole gradients on every card until the *last* micro-batch, unless each is reduced.
+
+        Accelerator.no_sync(), which transformers' Trainer enters for all but the last
+        (trainer.py at v5.23.0, _run_epoch()).
+        """
+        self._model.set_requires_gradient_sync(last or self.recipe.sync_each_batch)
         try:
             yield
         finally:
@@ -104,11 +133,47 @@ class QuantizedFsdp(Fsdp):
 
     def shard(self, model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         """Shard *model* where it lies."""
-        self._model = fsdp_utils.fsdp2_prepare_model(_accelerator(self.recipe, self.device), model)
+        self._model = self._prepared(_accelerator(self.recipe, self.device, *self.cards()), model)
         yield "shard", self._model
 
 
-def _accelerator(recipe: Recipe, device: torch.device) -> Any:
+class HostQuantizedFsdp(QuantizedFsdp):
+    """FSDP2 over weights that are quantised in the memory of the host: each layer comes to the card in turn.
+
+    fully_shard() moves what it wraps to the card and shards it there: _move_states_to_device() of
+    torch/distributed/fsdp/_fully_shard/_fsdp_init.py at v2.13.0. Every process loads the whole model
+    (_move_missing_keys_from_meta_to_device() of transformers/modeling_utils.py at v5.23.0: what is quantised
+    is not left to rank 0), and holds it until the last layer is sharded, in the state dict that
+    fsdp2_prepare_model() begins with.
+    """
+
+    loads_on_card = False
+    _loaded_bytes = 0
+
+    @property
+    def place(self) -> torch.device:
+        """Return the host."""
+        return torch.device("cpu")
+
+    def load(self, model: PreTrainedModel) -> None:
+        """Load and quantise *model* in the memory of the host."""
+        load(model, DTYPES[self.recipe.precision.weights], self.place)
+
+    def shard(self, model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+        """Move *model* to the card layer by layer, sharding each."""
+        self._loaded_bytes = sum(each.untyped_storage().nbytes() for each in dict.fromkeys(_tensors(model)))
+        yield "prepared", model
+        yield from super().shard(model)
+
+    def step(self, optimizer: Any) -> None:
+        """Let the optimizer step, and count by how much loading takes more of the host than training."""
+        super().step(optimizer)
+        if not any(block.what == LOADED for block in self.host):
+            later = sum(block.bytes for block in self.host if block.what != "weights")
+            self.host.append(HostBlock(what=LOADED, bytes=max(0, self._loaded_bytes - later)))
+
+
+def _accelerator(recipe: Recipe, device: torch.device, mesh: DeviceMesh, names: tuple[str, ...]) -> Any:
     """Return what fsdp2_prepare_model() reads of an Accelerator.
 
     The process is not the main one: those hold no weights, and take the same memory on the card.
@@ -125,14 +190,13 @@ def _accelerator(recipe: Recipe, device: torch.device) -> Any:
     )
     if mixed != "no":
         plugin.set_mixed_precision(mixed)
-    mesh = _mesh(recipe, device)
     return SimpleNamespace(
         state=SimpleNamespace(fsdp_plugin=plugin),
         mixed_precision=mixed,
         is_main_process=False,
         device=device,
         torch_device_mesh=mesh,
-        parallelism_config=SimpleNamespace(fsdp_dim_names=mesh.mesh_dim_names),
+        parallelism_config=SimpleNamespace(fsdp_dim_names=names),
     )
 
 
@@ -143,6 +207,22 @@ def _mesh(recipe: Recipe, device: torch.device) -> DeviceMesh:
         shape, names = (hardware.nodes, hardware.gpus), ("dp_replicate", "dp_shard_cp")
         return init_device_mesh(device.type, shape, mesh_dim_names=names)
     return init_device_mesh(device.type, (hardware.world_size,), mesh_dim_names=("dp_shard_cp",))
+
+
+def _decoder(model: nn.Module) -> Any:
+    """Return what makes the hidden states of *model*; of others itself."""
+    base = model.get_base_model() if isinstance(model, PeftModel) else model
+    return base.get_decoder() if hasattr(base, "get_decoder") else base
+
+
+def _tensors(model: nn.Module) -> Iterator[torch.Tensor]:
+    """Yield all that *model* holds: parameters, buffers and the constants of quantised weights."""
+    yield from model.buffers()
+    for parameter in model.parameters():
+        yield parameter
+        state = getattr(parameter, "quant_state", None)
+        for part in (state, getattr(state, "state2", None)):
+            yield from (each for each in vars(part or object).values() if isinstance(each, torch.Tensor))
 
 
 def _offloads(recipe: Recipe) -> bool:
