@@ -57,12 +57,13 @@ class Autocast(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self._cache: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._is_enabled = torch.is_autocast_enabled
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if torch.is_autocast_enabled("cpu"):
+        if self._is_enabled("cpu"):
             args, kwargs = self._cast(getattr(func, "__name__", ""), args, kwargs)
         return func(*args, **kwargs)
 

@@ -25,6 +25,7 @@ from tunesmith.memory import bnb, flash
 from tunesmith.memory.attention import Attention
 from tunesmith.memory.autocast import Autocast, BorrowedAutocast, on_cpu
 from tunesmith.memory.meter import FIRST, Launch, count_product
+from tunesmith.memory.repeating import Repeats
 
 
 @contextmanager
@@ -109,7 +110,10 @@ def run_on_meta(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
         result = answer(func, args, kwargs)
         if result is not NotImplemented:
             return result
-    return func(*args, **kwargs)
+    return _repeats(func, args, kwargs)
+
+
+_repeats = Repeats()
 
 
 def _item(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -180,6 +180,11 @@ class Recorder(TorchDispatchMode):
 
     # What it sees.
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Return False: nothing is compiled here, and shielding this mode from it costs each operation."""
+        return False
+
     def __torch_dispatch__(
         self,
         func: Any,
@@ -189,6 +194,10 @@ class Recorder(TorchDispatchMode):
     ) -> Any:
         if DTensor in types:  # it takes itself apart, and comes back with what lies on this device
             return NotImplemented
+        with torch._C.DisableTorchFunction():  # what is asked of tensors from here on is none of the run's
+            return self._saw(func, args, kwargs)
+
+    def _saw(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         name = func._schema.name
         if self.paused:
             result = self._run(func, args, kwargs or {}) if self._run else func(*args, **(kwargs or {}))
@@ -324,7 +333,7 @@ class Recorder(TorchDispatchMode):
 def _caller() -> str:
     """Return the Python function that an operation was called from, PyTorch's wrappers of a mode left out."""
     frame = sys._getframe(2)
-    while frame.f_back is not None and frame.f_code.co_name in ("__torch_dispatch__", "_fn", "inner"):
+    while frame.f_back is not None and frame.f_code.co_name in ("_saw", "__torch_dispatch__", "_fn", "inner"):
         frame = frame.f_back
     return frame.f_code.co_name
 
