@@ -10,6 +10,7 @@ from tunesmith.architecture.catalogue import known_parameters
 from tunesmith.errors import RecipeError
 from tunesmith.hardware import GPUS, Cluster, Gpu
 from tunesmith.memory.outline import Outline
+from tunesmith.search import space
 from tunesmith.search.plan import Hardware
 from tunesmith.search.scales import Engine, Scales
 from tunesmith.search.space import Family
@@ -52,7 +53,7 @@ def _choices(card: Gpu, wish: Wish, engine: Engine, known: _Known) -> Iterator[t
         cluster = Cluster(gpu=card, gpus=gpus, nodes=nodes)
         asked = replace(wish, cluster=cluster)
         try:
-            asked.batch(cluster.cards)
+            space.step_batch(asked, cluster)
         except RecipeError:  # the batch cannot be shared by so many cards
             continue
         scales = Scales(

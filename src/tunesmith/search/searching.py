@@ -10,7 +10,7 @@ from typing import Final
 from tunesmith.errors import UnsupportedError
 from tunesmith.hardware import Cluster, gpu
 from tunesmith.memory.estimate import Estimate
-from tunesmith.search import explaining, reasons
+from tunesmith.search import explaining, reasons, space
 from tunesmith.search.backwards import hardware_for
 from tunesmith.search.plan import Hardware, Miss, Plan, Plans, Point, Reason
 from tunesmith.search.scales import Engine, Scales
@@ -230,7 +230,7 @@ def _more_cards(best: Weighed, weighed: Sequence[Weighed], scales: Scales) -> It
     doubled = Cluster(gpu=cluster.gpu, gpus=2 * cluster.gpus, nodes=cluster.nodes)
     if cluster.gpus >= 8:
         doubled = Cluster(gpu=cluster.gpu, gpus=cluster.gpus, nodes=2 * cluster.nodes)
-    batch = scales.wish.batch(cluster.cards)
+    batch = space.step_batch(scales.wish, cluster)
     if batch % doubled.cards:
         return
     wish = replace(scales.wish, cluster=doubled, global_batch=batch)
@@ -271,7 +271,7 @@ def _assumptions(wish: Wish, scales: Scales, confirmed: Sequence[tuple[Weighed, 
             f"data has {wish.tokens:,}."
         )
     if wish.global_batch is None:
-        yield f"An optimizer step takes {wish.batch(scales.cluster.cards)} sequences over all cards."
+        yield f"An optimizer step takes {space.step_batch(wish, scales.cluster)} sequences over all cards."
     for family, why in scales.left_out.items():
         yield f"Left out: {family.name}. {why}"
     yield from run_assumptions(scales.cluster, scales.engine.prices)

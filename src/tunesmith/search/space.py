@@ -21,6 +21,8 @@ FULL_OPTIMIZERS: Final = ("adamw_torch_fused", "adamw_8bit", "paged_adamw_8bit",
 """Optimizers weighed where all weights learn."""
 ADAPTER_OPTIMIZERS: Final = ("adamw_torch_fused", "paged_adamw_8bit")
 """Optimizers weighed where an adapter learns, whose states are small."""
+LONG: Final = 8192
+"""Tokens in a sequence from which on cards may split it: shorter ones leave each too little to do."""
 MOST_MICRO_BATCH: Final = 256
 """Sequences in one forward pass on one card beyond which nothing is gained."""
 
@@ -105,33 +107,65 @@ def variations(
     *coarse*: one rank, two optimizers, powers of two; without *offload* everything rests on the cards.
     """
     adapted = family.keys["method"] in ("lora", "qlora")
-    share = wish.batch(cluster.cards) // cluster.cards
-    micro = [size for size in range(1, min(share, MOST_MICRO_BATCH) + 1) if share % size == 0]
     ranks: tuple[int | None, ...] = (TRACED_RANK,) if coarse else RANKS
     everies = EVERY[:1] if coarse else EVERY
-    optimizers = family.optimizers
-    if coarse:
-        micro, optimizers = [size for size in micro if size.bit_count() == 1], optimizers[:2]
+    optimizers = family.optimizers[:2] if coarse else family.optimizers
     for sharding, optimizer_place, parameters_place in shardings(family, cluster, offload=offload):
-        for optim in optimizers:
-            if sharding != "none" and not _sharded_optimizer(sharding, optim, optimizer_place):
-                continue
-            for rank in ranks if adapted else (None,):
-                for every in everies if family.checkpointed else (1,):
-                    for size in micro:
-                        yield Variation(
-                            batch=size,
-                            length=wish.sequence_length,
-                            accumulation=share // size,
-                            optim=optim,
-                            r=rank,
-                            sharding=sharding,
-                            gpus=cluster.gpus,
-                            nodes=cluster.nodes,
-                            offload_optimizer=optimizer_place,
-                            offload_parameters=parameters_place,
-                            every_n_layers=every,
-                        )
+        for context, share in _shares(sharding, wish, cluster):
+            micro = [size for size in range(1, min(share, MOST_MICRO_BATCH) + 1) if share % size == 0]
+            if coarse:
+                micro = [size for size in micro if size.bit_count() == 1]
+            for optim in optimizers:
+                if sharding != "none" and not _sharded_optimizer(sharding, optim, optimizer_place):
+                    continue
+                for rank in ranks if adapted else (None,):
+                    for every in everies if family.checkpointed else (1,):
+                        for size in micro:
+                            yield Variation(
+                                batch=size,
+                                length=wish.sequence_length,
+                                accumulation=share // size,
+                                optim=optim,
+                                r=rank,
+                                sharding=sharding,
+                                gpus=cluster.gpus,
+                                nodes=cluster.nodes,
+                                offload_optimizer=optimizer_place,
+                                offload_parameters=parameters_place,
+                                every_n_layers=every,
+                                context=context,
+                            )
+
+
+def step_batch(wish: Wish, cluster: Cluster) -> int:
+    """Return how many sequences an optimizer step takes on *cluster*.
+
+    Raises RecipeError where the batch that was asked for cannot be shared out.
+    """
+    return wish.batch(*(cluster.cards // context for context in _contexts(wish, cluster)))
+
+
+def _contexts(wish: Wish, cluster: Cluster) -> Iterator[int]:
+    """Yield the numbers of cards that may split a sequence: powers of two inside a node.
+
+    The ring is PyTorch's, for its flash kernel in 16 bits and without packed examples: recipe/checks.py.
+    """
+    yield 1
+    number = 2
+    able = (cluster.gpu.compute_capability or (0, 0)) >= (8, 0) and not wish.packing
+    while able and wish.sequence_length >= LONG and cluster.gpus % number == 0:
+        if wish.sequence_length % (2 * number) == 0:
+            yield number
+        number *= 2
+
+
+def _shares(sharding: str, wish: Wish, cluster: Cluster) -> Iterator[tuple[int, int]]:
+    """Yield how many cards split a sequence, and the sequences of a step that each group of them takes."""
+    batch = step_batch(wish, cluster)
+    for context in _contexts(wish, cluster) if sharding == "fsdp" else (1,):
+        groups = cluster.cards // context
+        if batch % groups == 0:
+            yield context, batch // groups
 
 
 def shardings(family: Family, cluster: Cluster, *, offload: bool) -> Iterator[tuple[str, str, str]]:

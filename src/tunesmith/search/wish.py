@@ -63,15 +63,16 @@ class Wish:
         """Return the places of all batches of one pass over the data, padding included."""
         return self.tokens / self.fill
 
-    def batch(self, cards: int) -> int:
+    def batch(self, cards: int, *fewer: int) -> int:
         """Return how many sequences an optimizer step takes on so many *cards*: a multiple of them.
 
-        Raises RecipeError where the batch that was asked for cannot be shared out.
+        Where cards share a sequence, a multiple of *fewer* groups of cards will do. Raises RecipeError where
+        the batch that was asked for cannot be shared out.
         """
         if self.global_batch is None:
             usual = min(USUAL_BATCH, max(1, MOST_TOKENS // self.sequence_length))
             return cards * max(1, round(usual / cards))
-        if self.global_batch < cards or self.global_batch % cards:
+        if not any(self.global_batch % groups == 0 for groups in (cards, *fewer)):
             below, above = self.global_batch // cards * cards, -(-self.global_batch // cards) * cards
             wanted = f"{below} or {above}" if below else str(above)
             raise RecipeError(

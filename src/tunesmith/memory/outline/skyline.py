@@ -247,11 +247,14 @@ class _Board:
         gradients = {number for number, column in enumerate(self.columns) if column.category == "gradients"}
         codes: list[int] = []
         origin: list[int] = []
-        unit, current, reducing = "", list[int](), list[int]()
+        unit, current, reducing, done_layers = "", list[int](), list[int](), False
         for index in range(start, end):
             code = self._codes[index]
             if code - 1 in gradients:
-                at = unit_of(self._storage(index).module)
+                module = self._storage(index).module
+                # What comes after the layers is one unit: FSDP2's head with the final norm.
+                at = unit_of(module) if _LAYER.search(module) or done_layers else "head"
+                done_layers = done_layers or at != "head"
                 if at != unit:
                     for number in reducing:
                         codes.append(-(2 * n + number + 1))
