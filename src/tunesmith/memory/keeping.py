@@ -68,7 +68,7 @@ def packed_timeline(timeline: Timeline) -> dict[str, Any]:
         "cause": of,
         "bytes": [storage.bytes for storage in timeline.storages],
         "events": list(timeline.events),
-        "phases": [[phase.name, phase.start, phase.end] for phase in timeline.phases],
+        "phases": [[each.name, each.start, each.end, each.empties_cache] for each in timeline.phases],
     }
 
 
@@ -87,7 +87,10 @@ def unpacked_timeline(kept: Mapping[str, Any]) -> Timeline | None:
                     bytes=_count(count), category=category, module=module, operation=operation, stream=stream
                 )
             )
-        phases = tuple(Phase(name=_text(n), start=_count(a), end=_count(b)) for n, a, b in kept["phases"])
+        phases = tuple(
+            Phase(name=_text(name), start=_count(start), end=_count(end), empties_cache=bool(empties))
+            for name, start, end, empties in kept["phases"]
+        )
         events = tuple(kept["events"])
         _check_events(events, phases, len(storages))
     except (KeyError, TypeError, ValueError, IndexError):

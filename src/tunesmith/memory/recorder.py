@@ -77,6 +77,7 @@ class Recorder(TorchDispatchMode):
         self._stream = stream
         self._streams: list[int] = []
         self._forced: str | None = None
+        self._emptied = -1
         self._meter = meter
         self.paused = False
         """Whether what happens now happens elsewhere than on the device."""
@@ -123,7 +124,8 @@ class Recorder(TorchDispatchMode):
     def end_phase(self, name: str) -> None:
         """Close the phase that began where the last one ended."""
         start = self._phases[-1].end if self._phases else 0
-        self._phases.append(Phase(name=name, start=start, end=len(self._events)))
+        emptied = self._emptied >= start
+        self._phases.append(Phase(name=name, start=start, end=len(self._events), empties_cache=emptied))
         if self._meter is not None:
             self._meter.end_phase(name)
 
@@ -133,6 +135,10 @@ class Recorder(TorchDispatchMode):
             known = self._live.get(getattr(tensor, "_local_tensor", tensor).untyped_storage()._cdata)
             if known is not None and known.index >= 0:
                 self._category[known.index] = category
+
+    def empty_cache(self) -> None:
+        """Say that the allocator gives back what nothing uses; the phase at work is taken to begin with it."""
+        self._emptied = len(self._events)
 
     @contextmanager
     def category(self, name: str) -> Iterator[None]:
@@ -302,6 +308,8 @@ class Recorder(TorchDispatchMode):
             return "temporaries" if tensor.is_floating_point() else "inputs"
         if module in self._head:
             return "logits and loss"
+        if name == "aten::_to_copy" and args[0].device.type != self._device_type:
+            return "activations"  # back from the host, where the forward pass left them
         return "temporaries"
 
     def _born(self, count: int, category: str, module: str, operation: str) -> int:

@@ -60,8 +60,10 @@ def snapshot(
     addresses: dict[int, int] = {}
     frames: dict[int, Frames] = {}
     try:
-        for number, phase in enumerate(_phase_names(timeline)):
+        for number, phase, empties in _in_phases(timeline):
             event = timeline.events[number]
+            if empties:
+                allocator.empty_cache()
             storage = timeline.storages[abs(event) - 1]
             if event > 0:
                 trace.begin(number, storage, _frames(storage, phase))
@@ -147,11 +149,11 @@ class _Trace(DeviceMemory):
         }
 
 
-def _phase_names(timeline: Timeline) -> Iterator[str]:
-    """Yield the name of the phase of each event."""
+def _in_phases(timeline: Timeline) -> Iterator[tuple[int, str, bool]]:
+    """Yield the number of each event, the name of its phase, and whether the cache is emptied before it."""
     for phase in timeline.phases:
-        for _ in range(phase.start, phase.end):
-            yield phase.name
+        for number in range(phase.start, phase.end):
+            yield number, phase.name, phase.empties_cache and number == phase.start
 
 
 def _frames(storage: Storage, phase: str) -> Frames:

@@ -52,6 +52,8 @@ class Phase:
     name: str
     start: int
     end: int
+    empties_cache: bool = False
+    """Whether it begins with ``torch.cuda.empty_cache()``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import metadata
 
 import torch
@@ -19,6 +19,7 @@ from tunesmith.memory.labels import Labels, communication
 from tunesmith.memory.meta import cuda_behaviour, run_on_meta
 from tunesmith.memory.meter import Meter
 from tunesmith.memory.offloading import HostTensors
+from tunesmith.memory.pinned import PinnedMemory, offloading_hooks
 from tunesmith.memory.recorder import Recorder
 from tunesmith.memory.scratch import Scratch
 from tunesmith.memory.step.deepspeed import assumptions as zero_assumptions
@@ -45,9 +46,10 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
     head, parameters = model.get_output_embeddings(), sum(p.numel() for p in model.parameters())
     device = torch.device("meta")
     meter, streams = Meter(device.type), Streams()
+    pinned = PinnedMemory(HostTensors() if step.keeps_shards_on_host(recipe) else run_on_meta)
     recorder = Recorder(
         device,
-        run=HostTensors() if step.keeps_shards_on_host(recipe) else run_on_meta,
+        run=pinned,
         scratch=Scratch(gpu),
         workspace_bytes=gpu.cublas_workspace_bytes(torch.__version__),
         stream=lambda: streams.number,
@@ -63,6 +65,7 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
         many_cards(recipe, streams, communication(recorder), absent=lambda: recorder.paused),
         cuda_behaviour(gpu) as functions,
         meter.counting(),
+        offloading_hooks(streams, recorder.empty_cache) if recipe.activation_offloading else nullcontext(),
         recorder,
     ):
         recorder.name_modules(model, head=head)
@@ -81,7 +84,7 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
         trainable_parameters=sum(whole_numel(p) for p in named.parameters() if p.requires_grad),
         assumptions=tuple(_assumptions(architecture, functions.attention.kernels, recipe, gpu)),
         versions={name: metadata.version(name) for name in LIBRARIES},
-        host=tuple(moment.host),
+        host=(*moment.host, *pinned.blocks("activations")),
         work=meter.work,
     )
 

@@ -70,6 +70,8 @@ def replay(
     sizes = [(storage.bytes, storage.stream) for storage in timeline.storages]
     for phase in timeline.phases:
         allocator.reset_peak()
+        if phase.empties_cache:
+            allocator.empty_cache()
         try:
             for event in timeline.events[phase.start : phase.end]:
                 if event > 0:

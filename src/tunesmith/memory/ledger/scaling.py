@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from tunesmith.architecture import Architecture
 from tunesmith.errors import UnsupportedError
@@ -20,6 +21,10 @@ from tunesmith.recipe.names import FSDP, ZERO
 
 Trace = Callable[[Architecture, Recipe, Gpu], Traced]
 """What runs a step and records it; tunesmith.memory.trace.trace, which needs PyTorch."""
+
+ACTIVATIONS_KEPT: Final = 5
+"""Saved tensors that TRL keeps on the card until their copies are done: max_fwd_stash_size in
+huggingface/trl@v1.16.0:trl/models/activation_offloading.py. Of a checkpointed layer one is saved."""
 
 _SINGLE = re.compile(r"\d|layer|\[")
 """What a pattern of names holds when it may tell layers apart."""
@@ -112,6 +117,9 @@ def layers_for(architecture: Architecture, recipe: Recipe) -> Layers:
     if recipe.sharding in FSDP:  # the first and last layers are gathered beside embedding and head
         layers = replace(layers, head=layers.head + 1, tail=layers.tail + 1)
     single = [name for name in named if _SINGLE.search(name)]
+    if recipe.activation_offloading and recipe.gradient_checkpointing:
+        # What the last layers save is still on the card when the pass turns back.
+        layers = replace(layers, head=layers.head + 1, tail=layers.tail + ACTIVATIONS_KEPT)
     if single:
         raise UnsupportedError(f"{single[0]} may mean single layers; all layers have to be traced.")
     if layers.rounds < 2:

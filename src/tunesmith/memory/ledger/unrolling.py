@@ -62,7 +62,8 @@ class Unrolling:
     """What two Timelines have in common and what one more round adds, in order."""
 
     steps: tuple[Pair | Round, ...]
-    phases: tuple[str, ...]
+    phases: tuple[tuple[str, bool], ...]
+    """Name of each phase, and whether it begins with an empty cache."""
     period: int
     """Layers in one round."""
 
@@ -85,10 +86,10 @@ def unrolling(few: Timeline, more: Timeline, *, period: int = 1) -> Unrolling:
     """
     kinds: dict[_Key, int] = {}
     a, b = _events(few, kinds), _events(more, kinds)
-    names = tuple(phase.name for phase in few.phases)
-    if names != tuple(phase.name for phase in more.phases):
+    phases = tuple((phase.name, phase.empties_cache) for phase in few.phases)
+    if phases != tuple((phase.name, phase.empties_cache) for phase in more.phases):
         raise UnsupportedError("the phases change with the number of layers; trace all layers instead.")
-    return Unrolling(steps=tuple(_aligned(_Side(a), _Side(b))), phases=names, period=period)
+    return Unrolling(steps=tuple(_aligned(_Side(a), _Side(b))), phases=phases, period=period)
 
 
 class _Side:
@@ -245,11 +246,11 @@ class _Writer:
             rank = len(self._live.get(event.kind, ())) - 1 - event.age if by_age else event.rank
             self._release(event.kind, rank, event.phase)
 
-    def timeline(self, names: tuple[str, ...]) -> Timeline:
+    def timeline(self, named: tuple[tuple[str, bool], ...]) -> Timeline:
         """Return what was written."""
         phases, start = [], 0
-        for name, count in zip(names, self._counts, strict=True):
-            phases.append(Phase(name=name, start=start, end=start + count))
+        for (name, empties), count in zip(named, self._counts, strict=True):
+            phases.append(Phase(name=name, start=start, end=start + count, empties_cache=empties))
             start += count
         return Timeline(storages=tuple(self._storages), events=tuple(self._events), phases=tuple(phases))
 

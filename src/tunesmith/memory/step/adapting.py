@@ -89,11 +89,6 @@ def _checkpoint_arguments(recipe: Recipe) -> dict[str, Any]:
 def _checkpoint(model: Any, recipe: Recipe) -> None:
     """Checkpoint the layers, or every n-th of them, as Trainer.train() does at v5.23.0."""
     selection = {k: v for k, v in recipe.gradient_checkpointing_kwargs.items() if k in SELECTION}
-    if selection.get("offload"):
-        raise UnsupportedError(
-            "gradient_checkpointing_kwargs.offload: what is saved in the host's memory is not estimated yet. "
-            "Set it to false."
-        )
     model.gradient_checkpointing_enable(
         gradient_checkpointing_kwargs=_checkpoint_arguments(recipe), **selection
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final
 
 import peft
@@ -20,6 +20,7 @@ from trl.trainer.utils import add_fused_lm_head
 
 from tunesmith.errors import UnsupportedError
 from tunesmith.memory.loading import DTYPES
+from tunesmith.memory.step.activations import activation_offloading
 from tunesmith.memory.step.distribution import Distribution
 from tunesmith.recipe import Recipe
 
@@ -130,6 +131,8 @@ class Trainer(Loop):
     ) -> None:
         super().__init__(model, recipe, device, cards)
         self.counts_items = _accepts_loss_arguments(model)
+        self.context: AbstractContextManager[Any] = nullcontext()
+        """What training_step() runs in."""
 
     def wrap(self) -> None:
         """Put the forward under autocast, unless the weights are cast as they are gathered."""
@@ -151,7 +154,8 @@ class Trainer(Loop):
                 if micro == 1:
                     yield f"step{step}.begin"
                 tag = f"step{step}.{micro}" if accumulation > 1 else f"step{step}"
-                with self.cards.micro_batch(last=micro == accumulation):
+                last = micro == accumulation
+                with self.cards.micro_batch(last=last), self.context, self.cards.part_of(batch):
                     loss = self.loss_of(batch, items)
                     yield f"{tag}.forward"
                     self.backward(
@@ -207,6 +211,7 @@ class Sft(Trainer):
     ) -> None:
         super().__init__(model, recipe, device, cards)
         add_fused_lm_head(_base(model), outputs=("log_probs", "entropy", "is_top1"))
+        self.context = activation_offloading(model, recipe)
         config = _base(model).config.get_text_config()
         self.aux_coefficient: float = getattr(config, "router_aux_loss_coef", None) or 0.0
         self.aux = hasattr(config, "output_router_logits") and self.aux_coefficient != 0.0
