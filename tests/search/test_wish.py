@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tunesmith.architecture import load_architecture
 from tunesmith.errors import RecipeError
-from tunesmith.search.wish import Wish
+from tunesmith.search.wish import Layout, Wish
 
 
 def wish(**keys: object) -> Wish:
@@ -43,4 +43,4 @@ def test_an_unknown_goal_is_refused() -> None:
 
 def test_padding_is_paid_for() -> None:
     """Half-full batches take twice the places."""
-    assert wish(tokens=100, fill=0.5).padded_tokens == 200
+    assert wish(tokens=100, layouts=(Layout(fill=0.5),)).padded_tokens() == 200

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from tunesmith.api.checking import check_data
 from tunesmith.api.estimating import estimate, ledger, suggest
-from tunesmith.api.planning import GOALS, lengths, plan
+from tunesmith.api.planning import GOALS, SAMPLE, lengths, plan
 from tunesmith.api.recipes import TRAINERS, export_recipe, import_recipe, make_recipe
 from tunesmith.api.showing import show, show_export, show_findings, show_import, show_plans, show_suggestions
 from tunesmith.api.writing import check_folder, check_output, export_plan, write, write_plans
@@ -19,6 +19,7 @@ from tunesmith.report.words import LANGUAGES, inert
 __all__ = [
     "GOALS",
     "LANGUAGES",
+    "SAMPLE",
     "TRAINERS",
     "Flag",
     "Recipe",

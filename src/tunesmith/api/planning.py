@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tunesmith.api.estimating import REFERENCE_GPU, estimate, run_step
 from tunesmith.architecture import load_architecture
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 GOALS: Final = ("fastest", "cheapest", "quality")
 """What the best plan can be best at."""
+SAMPLE: Final = 20_000
+"""Examples of the data that are tokenized, of all that are read, unless another number is asked for."""
 
 
 def plan(  # noqa: PLR0913 -- each is one option of the command, by name
@@ -38,20 +41,25 @@ def plan(  # noqa: PLR0913 -- each is one option of the command, by name
     sequence_length: int | None = None,
     global_batch: int | None = None,
     prices: str | Path | None = None,
+    packing: bool | None = None,
+    fixed: Mapping[str, Any] | None = None,
+    sample: int | None = SAMPLE,
     top: int = 5,
     progress: Callable[[str, str], None] | None = None,
 ) -> Plans:
     """Return the best recipes for *model* on *gpus* cards in each of *nodes*, each confirmed by a trace.
 
     Without *gpu* cards and clusters are ranked, and the plans are those of the first. *data* gives the
-    lengths, by the model's own tokenizer; *budget_usd* is for one pass over it. *prices* is a file in place
-    of the dated table. *progress* is told what is being done, in English and Chinese.
+    lengths, by the model's own tokenizer, of at most *sample* examples; *budget_usd* is for one pass over it.
+    *prices* is a file in place of the dated table. *packing* says whether examples are joined; without it
+    both are weighed for data. Every recipe has the keys that are *fixed*, dotted, such as
+    ``adapter.use_dora``. *progress* is told what is being done, in English and Chinese.
 
     Raises what ``estimate`` and ``lengths`` raise for what the user can mend.
     """
     from tunesmith.api.ahead import ahead
     from tunesmith.hardware.prices import prices as read_prices
-    from tunesmith.search import Engine, Wish, search, with_lengths
+    from tunesmith.search import Engine, Layout, Wish, search, with_lengths
     from tunesmith.search.wish import USUAL_LENGTH
 
     architecture = load_architecture(model)
@@ -66,11 +74,14 @@ def plan(  # noqa: PLR0913 -- each is one option of the command, by name
         or min(USUAL_LENGTH, architecture.max_position_embeddings or USUAL_LENGTH),
         global_batch=global_batch,
         budget_usd=budget_usd,
+        layouts=(Layout(packing=bool(packing)),),
+        fixed=fixed or {},
     )
     tell = progress or (lambda _en, _zh: None)
     if data is not None:
         tell("Measuring the data", "正在统计数据长度")
-        wish = with_lengths(wish, lengths(data, model), sequence_length=sequence_length)
+        measured = lengths(data, model, sample=sample, progress=partial(_measuring, tell))
+        wish = with_lengths(wish, measured, sequence_length=sequence_length, packing=packing)
     with ahead() as helper:
         engine = Engine(
             outline=_outline,
@@ -80,6 +91,11 @@ def plan(  # noqa: PLR0913 -- each is one option of the command, by name
             tell=tell,
         )
         return search(wish, engine, top=top)
+
+
+def _measuring(tell: Callable[[str, str], None], rows: int, share: float) -> None:
+    """Say how far the data is read."""
+    tell(f"Measuring the data: {rows:,} rows, {share:.0%}", f"正在统计数据长度：{rows:,} 行，{share:.0%}")
 
 
 def _confirmed(recipe: Recipe) -> Estimate:

@@ -92,6 +92,13 @@ class Architecture:
         return self._stated(dimensions.POSITIONS)
 
     @property
+    def sliding_window(self) -> int | None:
+        """Return how many tokens the layers with a window attend to, or None where none has one."""
+        if any(scope.get("use_sliding_window") is False for scope in self._scopes()):
+            return None
+        return self._stated(("sliding_window",))
+
+    @property
     def num_experts(self) -> int | None:
         """Return the number of routed experts a layer, or None where the config does not say."""
         return self._stated(dimensions.EXPERTS)

@@ -26,6 +26,11 @@ def _value(metavar: str, **more: Any) -> Callable[[], dict[str, Any]]:
     return lambda: {"metavar": metavar, **more}
 
 
+def _packing() -> dict[str, Any]:
+    read = next(flag.read for flag in api.flags() if flag.key == "packing")
+    return {"metavar": "true|false", "type": read, "choices": (True, False)}
+
+
 def _method() -> dict[str, Any]:
     return {"choices": next(flag.choices for flag in api.flags() if flag.key == "method")}
 
@@ -74,6 +79,21 @@ _OPTIONS: Final[Mapping[str, tuple[str, str, Callable[[], dict[str, Any]]]]] = {
         "prices of cards in place of the dated table: .csv or .yaml",
         "显卡价格，替代内置的带日期价格表：.csv 或 .yaml",
         _value("FILE"),
+    ),
+    "--packing": (
+        "join short examples into full sequences [with --data: whichever is better]",
+        "把短样本拼接成完整序列 [给出 --data 时：取更好的]",
+        _packing,
+    ),
+    "--set": (
+        "fix a key of every recipe, e.g. adapter.use_dora=true; may be given several times",
+        "为所有配方固定一个键，如 adapter.use_dora=true；可多次给出",
+        lambda: {"metavar": "KEY=VALUE", "type": fixed_key, "action": "append", "default": []},
+    ),
+    "--sample": (
+        f"examples of the data that are tokenized, of all that are read [{api.SAMPLE}]",
+        f"读取全部数据，但只对这么多样本分词 [{api.SAMPLE}]",
+        _count(api.SAMPLE),
     ),
     "--top": ("how many plans are shown [5]", "显示多少个方案 [5]", _count(5)),
     "--json": (
@@ -135,6 +155,19 @@ def budget(text: str) -> float:
     return float(found[1])
 
 
+def fixed_key(text: str) -> tuple[str, object]:
+    """Return a key of a recipe and its value.
+
+    >>> fixed_key("adapter.use_dora=true"), fixed_key("attn_implementation=eager")
+    (('adapter.use_dora', True), ('attn_implementation', 'eager'))
+    """
+    key, separator, value = text.partition("=")
+    flag = next((flag for flag in api.flags() if flag.key == key.replace("-", "_")), None)
+    if flag is None or not separator:
+        raise ArgumentTypeError(f"given {text[:60]!r}, expected KEY=VALUE with a key of a recipe")
+    return flag.key, flag.read(value)
+
+
 def _export(text: str) -> tuple[str, str]:
     """Return a trainer and a folder."""
     trainer, separator, folder = text.partition("=")
@@ -166,6 +199,9 @@ def plan(own: Mapping[str, Any]) -> bool:
             sequence_length=own["seq"],
             global_batch=own["global_batch"],
             prices=own["prices"],
+            packing=own["packing"],
+            fixed=dict(own["set"]),
+            sample=own["sample"],
             top=own["top"],
             progress=lambda en, zh: say(zh if lang == "zh" else en),
         )

@@ -24,6 +24,14 @@ _CHINESE: Final = tuple(
             r"An optimizer step takes (\S+) sequences over all cards\.",
             r"所有卡上一次优化器更新取 \1 个序列。",
         ),
+        (
+            r"The trainer is transformers' own: TRL's trains models that predict the next token\.",
+            r"使用 transformers 自带的 Trainer：TRL 的训练器只训练预测下一个词元的模型。",
+        ),
+        (
+            r"flash_attention_2 needs the package flash-attn, which has to be installed for it\.",
+            r"flash_attention_2 需要安装 flash-attn 软件包。",
+        ),
         (r"Left out: (.+?)\. (.+)", r"未考虑：\1。\2"),
         (
             r"Attention on (.+): (.+) \(the choice of PyTorch (\S+) on CUDA\)\.",

@@ -14,12 +14,13 @@ from tunesmith.search.asking import with_lengths
 from tunesmith.search.plan import Hardware, Miss, Plan, Plans, Point, Reason
 from tunesmith.search.scales import Engine
 from tunesmith.search.searching import search
-from tunesmith.search.wish import GOALS, Wish
+from tunesmith.search.wish import GOALS, Layout, Wish
 
 __all__ = [
     "GOALS",
     "Engine",
     "Hardware",
+    "Layout",
     "Miss",
     "Plan",
     "Plans",

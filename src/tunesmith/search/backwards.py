@@ -53,7 +53,7 @@ def _choices(card: Gpu, wish: Wish, engine: Engine, known: _Known) -> Iterator[t
         cluster = Cluster(gpu=card, gpus=gpus, nodes=nodes)
         asked = replace(wish, cluster=cluster)
         try:
-            space.step_batch(asked, cluster)
+            space.step_batch(asked, cluster, packing=asked.layouts[0].packing)
         except RecipeError:  # the batch cannot be shared by so many cards
             continue
         scales = Scales(

@@ -11,7 +11,7 @@ from tunesmith.search import reasons, space
 from tunesmith.search.plan import Miss, Reason
 from tunesmith.search.scales import Scales
 from tunesmith.search.space import Family
-from tunesmith.search.weighing import Weighed
+from tunesmith.search.weighing import Weighed, fitting
 
 _SMALLER: Final = (
     ("adamw_8bit", ("8-bit AdamW", "改用 8 位 AdamW")),
@@ -34,9 +34,8 @@ def why(chosen: Weighed, scales: Scales) -> Iterator[Reason]:
 def _neighbours(chosen: Weighed, scales: Scales) -> Iterator[tuple[tuple[str, str], Family, Variation]]:
     family, v = chosen.family, chosen.variation
     if family.checkpointed:
-        twin = _twin(family, scales)
-        if twin is not None:
-            yield ("Without checkpointing it", "不用检查点时"), twin, replace(v, every_n_layers=1)
+        yield ("Without checkpointing it", "不用检查点时"), family.twin, replace(v, every_n_layers=1)
+    yield from _laid_out(chosen, scales)
     if v.accumulation % 2 == 0:
         what = (f"Micro-batch {2 * v.batch}", f"微批 {2 * v.batch}")
         yield what, family, replace(v, batch=2 * v.batch, accumulation=v.accumulation // 2)
@@ -53,16 +52,28 @@ def _neighbours(chosen: Weighed, scales: Scales) -> Iterator[tuple[tuple[str, st
         yield (f"Rank {rank}", f"秩 {rank}"), family, replace(v, r=rank)
 
 
-def _twin(family: Family, scales: Scales) -> Family | None:
-    """Return the family that differs from *family* in checkpointing only, if it was weighed."""
-    return next(
-        (
-            each
-            for each in scales.outlines
-            if each.name == family.name and each.checkpointed != family.checkpointed
-        ),
-        None,
-    )
+def _laid_out(chosen: Weighed, scales: Scales) -> Iterator[tuple[tuple[str, str], Family, Variation]]:
+    """Yield the same recipe with examples in sequences of their own or joined, and with plain attention."""
+    family, v, cards = chosen.family, chosen.variation, scales.cluster.cards
+    for other in space.families(scales.wish, scales.cluster):
+        if (other.name, other.checkpointed) != (family.name, family.checkpointed):
+            continue
+        if other.packing is not family.packing and scales.holds(other, v):
+            words = ("Packed it", "拼接时") if other.packing else ("Without packing it", "不拼接时")
+            share = space.step_batch(scales.wish, scales.cluster, packing=other.packing) // cards
+            sizes = [size for size in range(1, min(share, space.MOST_MICRO_BATCH) + 1) if share % size == 0]
+            each = [
+                scales.weigh(other, replace(v, batch=size, accumulation=share // size, context=1))
+                for size in sizes
+            ]
+            best = min(fitting(each, scales.available_bytes) or each[:1], key=lambda one: one.middle_seconds)
+            yield words, other, best.variation
+        elif family.attention and not other.attention:
+            yield (
+                ("With sdpa, which has to mask what is outside its window, it", "用 sdpa（需要掩码）时"),
+                other,
+                v,
+            )
 
 
 def nearest(weighed: Iterable[Weighed], scales: Scales) -> Weighed | None:
@@ -178,6 +189,7 @@ def _method_words(family: Family) -> tuple[str, str]:
         "full, 32-bit weights": ("full fine-tuning with 32-bit weights", "32 位权重的全量微调"),
         "lora": ("LoRA", "LoRA"),
         "qlora": ("QLoRA", "QLoRA"),
+        "qlora, 8 bits": ("LoRA over 8-bit weights", "8 位权重上的 LoRA"),
     }
     return words.get(family.name, (family.name, family.name_zh))
 
@@ -193,4 +205,6 @@ def described(each: Weighed) -> tuple[str, str]:
         parts.append(reasons.SHARDINGS[v.sharding])
     if v.offload_optimizer != "none":
         parts.append(("offload to the host", "卸载到主机内存"))
+    if each.family.packing:
+        parts.append(("packed", "拼接"))
     return ", ".join(part[0] for part in parts), "，".join(part[1] for part in parts)

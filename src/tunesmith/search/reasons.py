@@ -126,13 +126,12 @@ def too_dear(what: tuple[str, str], usd: Interval, budget: float) -> Reason:
     )
 
 
-def packing(fill: float, efficiency: float) -> Reason:
-    """Return what packing would make of the places of a batch."""
-    times = efficiency / fill
+def packed(fill: float, efficiency: float) -> Reason:
+    """Return what packing makes of the places of a batch."""
     return Reason(
-        code="packing",
-        text=f"Packing would fill {efficiency:.0%} of a batch, not {fill:.0%}: {times:.1f} times as fast.",
-        text_zh=f"打包可填满每批的 {efficiency:.0%}，而不是 {fill:.0%}：速度是 {times:.1f} 倍。",
+        code="packed",
+        text=f"Packing: {efficiency:.0%} of a batch is tokens; with padding it would be {fill:.0%}.",
+        text_zh=f"拼接：每批的 {efficiency:.0%} 为词元；若用填充则为 {fill:.0%}。",
         values={"fill": fill, "efficiency": efficiency},
     )
 

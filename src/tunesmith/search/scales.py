@@ -22,7 +22,7 @@ from tunesmith.search.weighing import Weighed
 from tunesmith.search.wish import Wish
 from tunesmith.throughput import Interval, run_hours, run_usd, shared_work, step_seconds, tokens_per_second
 
-WEIGHT_BYTES: Final = {"full, 32-bit weights": 4.0, "qlora": 0.5}
+WEIGHT_BYTES: Final = {"full, 32-bit weights": 4.0, "qlora, 8 bits": 1.0, "qlora": 0.5}
 """Bytes of a weight as it rests on the card; 2 in other families."""
 
 
@@ -62,6 +62,8 @@ class Scales:
     _recipes: dict[tuple[Family, Variation], Recipe] = field(default_factory=dict)
     _seconds: dict[tuple[object, ...], Interval] = field(default_factory=dict)
     _fidelities: dict[tuple[object, ...], int] = field(default_factory=dict)
+    _refused: set[str] = field(default_factory=set)
+    _shares: dict[bool, float] = field(default_factory=dict)
 
     @property
     def available_bytes(self) -> int:
@@ -81,9 +83,10 @@ class Scales:
         worth: dict[Family, list[Variation]] = {}
         # The cheapest families first: their outlines tell how many parameters there are.
         for family in sorted(space.families(self.wish, self.cluster), key=_by_cost):
-            if family in self.outlines or not outlined_only:
+            if family.shared in self.outlines or not outlined_only:
                 worth[family] = self._worth_weighing(family, coarse=coarse, offload=offload)
-        self.engine.ahead([(self._base(f), _optimizers(chosen)) for f, chosen in worth.items() if chosen])
+        wanted = {family.shared: _optimizers(chosen) for family, chosen in worth.items() if chosen}
+        self.engine.ahead([(self._base(family), optimizers) for family, optimizers in wanted.items()])
         for family, chosen in worth.items():
             if chosen and self.outline(family, _optimizers(chosen)) is not None:
                 found += [self.weigh(family, each) for each in chosen if self.holds(family, each)]
@@ -115,9 +118,14 @@ class Scales:
 
     def outline(self, family: Family, optimizers: Sequence[str]) -> Outline | None:
         """Return the outline of *family* that knows *optimizers*; None, and why in ``left_out``, if none."""
+        asked, family = family, family.shared
         made = self.outlines.get(family)
         known = () if made is None else (made.optim, *made.optimizers)
-        if family in self.left_out or (made is not None and set(optimizers) <= set(known)):
+        if (
+            asked in self.left_out
+            or family in self.left_out
+            or (made is not None and set(optimizers) <= set(known))
+        ):
             return made
         self.engine.tell(f"Outlining {family.name}", f"正在勾勒：{family.name_zh}")
         wanted = tuple(dict.fromkeys((*known, *optimizers)))
@@ -138,22 +146,43 @@ class Scales:
 
     def weigh(self, family: Family, variation: Variation) -> Weighed:
         """Return *variation* of *family*, weighed."""
-        outline = self.outlines[family]
+        outline = self.outlines[family.shared]
         return Weighed(
             family=family,
             variation=variation,
             process_bytes=self._process_bytes(outline, variation),
             seconds=self._step(family, outline, variation),
             fidelity=self._fidelity(family, variation),
+            steps=self._steps(family.packing),
         )
+
+    def _steps(self, packing: bool) -> float:
+        """Return the steps for the data, over those without packing."""
+        if packing not in self._shares:
+            places = [
+                self.wish.padded_tokens(packing=packed)
+                / space.step_batch(self.wish, self.cluster, packing=packed)
+                for packed in (packing, False)
+            ]
+            self._shares[packing] = places[0] / places[1]
+        return self._shares[packing]
 
     def correct(self, each: Weighed, traced_bytes: int | None) -> None:
         """Take what a trace found for *each* as a measure of its kind; None: it cannot be traced at all."""
         ratio = float("inf") if traced_bytes is None else max(1.0, traced_bytes / each.process_bytes)
         self._corrections[_kind(each)] = max(ratio, self.correction(each))
 
+    def leave_out(self, each: Weighed, error: UnsupportedError) -> None:
+        """Take note that *each* cannot be traced: its kind, or all with its attention where that is why."""
+        self.left_out[each.family] = str(error)
+        self.correct(each, None)
+        if each.family.attention and str(error).startswith("attn_implementation"):
+            self._refused.add(each.family.attention)
+
     def correction(self, each: Weighed) -> float:
         """Return how many times more than its outline says a recipe of this kind was found to need."""
+        if each.family.attention in self._refused:
+            return float("inf")
         return self._corrections.get(_kind(each), 1.0)
 
     def corrected_bytes(self, each: Weighed) -> int | None:
@@ -163,14 +192,14 @@ class Scales:
 
     def holds(self, family: Family, variation: Variation) -> bool:
         """Return whether there is an outline that can weigh *variation* of *family*."""
-        outline = self.outlines.get(family)
+        outline = self.outlines.get(family.shared)
         known = outline is not None and variation.optim in (outline.optim, *outline.optimizers)
         mixed = outline is not None and (outline.unchecked is not None or variation.every_n_layers == 1)
         return known and mixed
 
     def host_bytes(self, each: Weighed) -> tuple[int, int]:
         """Return what *each* needs of the memory of one node's host, and what there is."""
-        needed = self.outlines[each.family].needs(each.variation).host_bytes
+        needed = self.outlines[each.family.shared].needs(each.variation).host_bytes
         return needed, host_bytes_per_card(self.cluster.gpu) * self.cluster.gpus
 
     def lacks_host(self, each: Weighed) -> bool:
@@ -190,12 +219,15 @@ class Scales:
     def rate(self, each: Weighed) -> Interval:
         """Return the tokens that all cards train on in a second, padding left out."""
         recipe = self.recipe(each.family, each.variation)
-        return tokens_per_second(each.seconds, self.cluster, recipe).times(self.wish.fill)
+        return tokens_per_second(each.seconds, self.cluster, recipe).times(
+            self.wish.layout(each.family.packing).fill
+        )
 
     def hours(self, each: Weighed) -> Interval:
         """Return how long the wished passes over the data take."""
         recipe = self.recipe(each.family, each.variation)
-        return run_hours(each.seconds, self.cluster, recipe, tokens=self.wish.padded_tokens)
+        places = self.wish.padded_tokens(packing=each.family.packing)
+        return run_hours(each.seconds, self.cluster, recipe, tokens=places)
 
     def usd(self, each: Weighed) -> Interval | None:
         """Return what they cost; None where no price of the card is known."""
@@ -225,23 +257,39 @@ class Scales:
         if key not in self._seconds:
             recipe = self.recipe(family, v)
             work = shared_work(
-                self._work(outline, v),
+                self._work(outline, v, attention=self._attention(family)),
                 self.cluster,
                 recipe,
-                weight_bytes=int(outline.parameters * (0.56 if recipe.quantization is not None else 2)),
+                weight_bytes=int(outline.parameters * _stored_bytes(recipe)),
                 trainable_bytes=outline.trainable_parameters * (4 if v.r is not None else 2),
                 trainable_parameters=outline.trainable_parameters,
             )
             self._seconds[key] = step_seconds(work, self.cluster, recipe)
         return self._seconds[key]
 
+    def _attention(self, family: Family) -> float:
+        """Return the work of attention, over that of sequences of one example each: less for real data.
+
+        Where sdpa has a mask, as it has for packed examples, it computes all pairs of tokens.
+        """
+        masked = family.packing and not family.attention
+        return 1.0 if masked else self.wish.layout(family.packing).attention
+
     @staticmethod
-    def _work(outline: Outline, v: Variation) -> Mapping[str, Sequence[Work]]:
+    def _work(outline: Outline, v: Variation, *, attention: float) -> Mapping[str, Sequence[Work]]:
         """Return the work of a step; where only every n-th layer is checkpointed, between both extremes."""
         work = outline.work(v.batch, v.length)
-        if v.every_n_layers == 1 or outline.unchecked is None:
+        if v.every_n_layers > 1 and outline.unchecked is not None:
+            work = between(outline.unchecked.work(v.batch, v.length), work, share=1 / v.every_n_layers)
+        if attention == 1:
             return work
-        return between(outline.unchecked.work(v.batch, v.length), work, share=1 / v.every_n_layers)
+        return {
+            phase: [
+                replace(each, flops=int(each.flops * attention)) if each.kind == "attention" else each
+                for each in works
+            ]
+            for phase, works in work.items()
+        }
 
     def _fidelity(self, family: Family, variation: Variation) -> int:
         key = (family, variation.optim, variation.r, variation.sharding)
@@ -262,6 +310,11 @@ class Scales:
         split = cards if sharded or variation.sharding == "zero2" else 1
         gradients = weight / split if learns and variation.offload_optimizer == "none" else 0.0
         return int(parameters * (weights + gradients))
+
+
+def _stored_bytes(recipe: Recipe) -> float:
+    """Return the bytes of a weight as it is sent, scales of quantised ones included."""
+    return 2.0 if recipe.quantization is None else 0.14 * recipe.quantization.bits
 
 
 def _kind(each: Weighed) -> tuple[object, ...]:

@@ -46,7 +46,7 @@ def search(wish: Wish, engine: Engine, *, top: int = 5) -> Plans:
     )
     miss, whys = _miss(confirmed, weighed, scales)
     if plans:
-        more = [*whys, *_packed(wish), *_more_cards(confirmed[0][0], weighed, scales)]
+        more = [*whys, *_more_cards(confirmed[0][0], weighed, scales)]
         plans = (replace(plans[0], reasons=(*plans[0].reasons, *more)), *plans[1:])
     return Plans(
         model=wish.model,
@@ -154,8 +154,7 @@ def _traced(candidates: Sequence[Weighed], limit: int, scales: Scales, *, top: i
         try:
             answer = scales.engine.estimate(scales.recipe(each.family, each.variation))
         except UnsupportedError as error:
-            scales.left_out[each.family] = str(error)
-            scales.correct(each, None)
+            scales.leave_out(each, error)
             continue
         scales.correct(each, answer.peak.process_bytes)
         if answer.fits and answer.peak.process_bytes <= limit:
@@ -194,6 +193,9 @@ def _reasons(each: Weighed, answer: Estimate, scales: Scales, count: int, *, fir
     if first:
         found.append(reasons.best(scales.wish.goal, count, scales.rate(each)))
     found.append(reasons.fits(answer.peak.process_bytes, answer.margin_bytes or 0, scales.cluster.gpu.name))
+    if first and each.family.packing:
+        fills = [scales.wish.layout(packing).fill for packing in (False, True)]
+        found += [reasons.packed(*fills)] if len(scales.wish.layouts) > 1 else []
     return [*found, *explaining.why(each, scales)]
 
 
@@ -216,13 +218,6 @@ def _miss(
     return miss, [reason for _, reason in better]
 
 
-def _packed(wish: Wish) -> Iterator[Reason]:
-    """Yield what packing would save of the places that hold padding, where it is worth telling."""
-    packing = wish.lengths.get("packing")
-    if packing is not None and packing["efficiency"] > WORTH_TELLING * wish.fill:
-        yield reasons.packing(wish.fill, packing["efficiency"])
-
-
 def _more_cards(best: Weighed, weighed: Sequence[Weighed], scales: Scales) -> Iterator[Reason]:
     """Yield what twice the cards would buy: time, and truer methods that these cards do not hold."""
     held = {each.family.name for each in fitting(weighed, scales.available_bytes)}
@@ -230,7 +225,8 @@ def _more_cards(best: Weighed, weighed: Sequence[Weighed], scales: Scales) -> It
     doubled = Cluster(gpu=cluster.gpu, gpus=2 * cluster.gpus, nodes=cluster.nodes)
     if cluster.gpus >= 8:
         doubled = Cluster(gpu=cluster.gpu, gpus=cluster.gpus, nodes=2 * cluster.nodes)
-    batch = space.step_batch(scales.wish, cluster)
+    packing = best.family.packing
+    batch = space.step_batch(scales.wish, cluster, packing=packing)
     if batch % doubled.cards:
         return
     wish = replace(scales.wish, cluster=doubled, global_batch=batch)
@@ -239,12 +235,13 @@ def _more_cards(best: Weighed, weighed: Sequence[Weighed], scales: Scales) -> It
         wider.weigh_all(coarse=True, offload=False, outlined_only=True),
         int(wider.available_bytes * (1 - SPARE)),
     )
+    that_fit = [each for each in that_fit if each.family.packing is packing]
     same = [each for each in that_fit if each.family.name == best.family.name]
     truer = [
         each for each in that_fit if each.family.order < best.family.order and each.family.name not in held
     ]
     if same:
-        faster = best.middle_seconds / min(each.middle_seconds for each in same)
+        faster = sum(best.seconds) / min(sum(each.seconds) for each in same)
         if faster > WORTH_TELLING:
             yield reasons.more_cards(doubled.cards, faster)
     if truer:
@@ -270,10 +267,16 @@ def _assumptions(wish: Wish, scales: Scales, confirmed: Sequence[tuple[Weighed, 
             f"No data was given: every sequence has {wish.sequence_length} tokens, and one pass over the "
             f"data has {wish.tokens:,}."
         )
+    best = confirmed[0][0].family if confirmed else None
     if wish.global_batch is None:
-        yield f"An optimizer step takes {space.step_batch(wish, scales.cluster)} sequences over all cards."
-    for family, why in scales.left_out.items():
-        yield f"Left out: {family.name}. {why}"
+        packing = best.packing if best is not None else wish.layouts[0].packing
+        batch = space.step_batch(wish, scales.cluster, packing=packing)
+        yield f"An optimizer step takes {batch} sequences over all cards."
+    yield from dict.fromkeys(f"Left out: {family.told}. {why}" for family, why in scales.left_out.items())
+    if space.trainer(wish) == "trainer" and "trainer" not in wish.fixed:
+        yield "The trainer is transformers' own: TRL's trains models that predict the next token."
+    if any(each.family.attention == space.FLASH for each, _ in confirmed):
+        yield "flash_attention_2 needs the package flash-attn, which has to be installed for it."
     yield from run_assumptions(scales.cluster, scales.engine.prices)
     if confirmed:
         yield from confirmed[0][1].assumptions

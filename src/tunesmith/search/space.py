@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from tunesmith.hardware import Cluster, Gpu
 from tunesmith.memory.outline import Variation
 from tunesmith.recipe import Recipe, with_changes
+from tunesmith.recipe.names import ZERO
 from tunesmith.search.wish import Wish
 
 RANKS: Final = (8, 16, 32, 64)
@@ -27,9 +28,13 @@ MOST_MICRO_BATCH: Final = 256
 """Sequences in one forward pass on one card beyond which nothing is gained."""
 
 
+FLASH: Final = "flash_attention_2"
+"""Attention code of the flash-attn package, which needs bfloat16's cards and knows packed examples."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """Recipes of one outline: what is trained, in which types, checkpointed or not."""
+    """Recipes of one outline: what is trained, in which types, checkpointed or not, by which attention."""
 
     order: int
     """Its place among the methods, the truest first."""
@@ -41,6 +46,32 @@ class Family:
     """What sets the family's recipes apart, as dotted keys."""
     checkpointed: bool
     """Whether layers are checkpointed."""
+    packing: bool = False
+    """Whether short examples are joined into full sequences."""
+    attention: str = ""
+    """Attention code; empty: what transformers picks, which is sdpa."""
+    outlined: tuple[bool, str] = (False, "")
+    """Packing and attention of the family whose outline it shares, or its own."""
+
+    @property
+    def shared(self) -> Family:
+        """Return the family whose outline serves this one, which is often itself.
+
+        On one card's kernels PyTorch's flash attention and the flash-attn package allocate the same, to the
+        byte, and packed examples take what one example of a sequence takes, to a thousandth.
+        """
+        packing, attention = self.outlined
+        return replace(self, packing=packing, attention=attention)
+
+    @property
+    def told(self) -> str:
+        """Return its name with what else sets it apart, e.g. ``lora, packed, flash_attention_2``."""
+        return ", ".join(filter(None, (self.name, "packed" if self.packing else "", self.attention)))
+
+    @property
+    def twin(self) -> Family:
+        """Return the family that differs in checkpointing only."""
+        return replace(self, checkpointed=not self.checkpointed)
 
     @property
     def optimizers(self) -> tuple[str, ...]:
@@ -52,13 +83,23 @@ class Family:
         first = Variation(
             batch=1, length=wish.sequence_length, optim=FULL_OPTIMIZERS[0], gpus=2 if several else 1
         )
-        return recipe(self, wish, first, gpu=gpu.name)
+        return recipe(self.shared, wish, first, gpu=gpu.name)
 
 
 METHODS: Final[tuple[tuple[str, str, Mapping[str, Any]], ...]] = (
     ("full, 32-bit weights", "全量，32 位权重", {"method": "full", "precision.weights": "float32"}),
     ("full", "全量", {"method": "full"}),
     ("lora", "LoRA", {"method": "lora"}),
+    (
+        "qlora, 8 bits",
+        "QLoRA，8 位",
+        {
+            "method": "qlora",
+            "quantization.bits": 8,
+            "quantization.quant_type": "int8",
+            "quantization.double_quant": False,
+        },
+    ),
     ("qlora", "QLoRA", {"method": "qlora"}),
 )
 """What is trained, the truest first: name, name in Chinese, keys."""
@@ -73,12 +114,68 @@ def families(wish: Wish, cluster: Cluster) -> Iterator[Family]:
         methods.append((f"freeze, last {layers} layers", f"冻结，训练最后 {layers} 层", frozen))
     for order, (name, name_zh, keys) in enumerate(methods):
         types = _types(keys, cluster.gpu)
-        if types is None or wish.method not in (None, keys["method"]):
+        if types is None or wish.method not in (None, keys["method"]) or not _wanted(keys, wish):
             continue
-        for checkpointed in (False, True):
-            yield Family(
-                order=order, name=name, name_zh=name_zh, keys={**keys, **types}, checkpointed=checkpointed
-            )
+        for packing, attention, outlined in _layouts(wish, cluster.gpu):
+            for checkpointed in (False, True):
+                yield Family(
+                    order=order,
+                    name=name,
+                    name_zh=name_zh,
+                    keys={**keys, **types},
+                    checkpointed=checkpointed,
+                    packing=packing,
+                    attention=attention,
+                    outlined=outlined,
+                )
+
+
+def _wanted(keys: Mapping[str, Any], wish: Wish) -> bool:
+    """Return whether a method is weighed: 8 bits only where quality or quantised weights are asked for.
+
+    They are truer than 4 bits, and mostly slower than 16, so that they are never the fastest.
+    """
+    if "quantization.bits" not in keys:
+        return True
+    asked = wish.goal == "quality" or wish.method == "qlora"
+    return asked and not any(key.startswith("quantization.") for key in wish.fixed)
+
+
+def _layouts(wish: Wish, gpu: Gpu) -> Iterator[tuple[bool, str, tuple[bool, str]]]:
+    """Yield packing and attention, with those of the outline that serves them.
+
+    Since Ampere packed examples are kept apart by flash-attn; sdpa would need a mask of all pairs of tokens,
+    takes more of everything, and is left out. Cards before have no other way. Without packing both are
+    weighed where a window is shorter than the sequence: sdpa then needs a mask and takes a slower kernel.
+    """
+    flash = (gpu.compute_capability or (0, 0)) >= (8, 0)
+    asked = str(wish.fixed.get("attn_implementation") or "")
+    plain = FLASH if flash and _windowed(wish) else ""
+    for layout in wish.layouts:
+        packing = layout.packing
+        if packing and trainer(wish) not in (None, "sft"):
+            continue
+        usual = (FLASH,) if packing and flash else tuple(dict.fromkeys(("", "" if packing else plain)))
+        for kind in (asked,) if asked else usual:
+            yield packing, kind, (False, plain) if kind == FLASH and flash else (packing, kind)
+
+
+def _windowed(wish: Wish) -> bool:
+    """Return whether some layers attend to fewer tokens than a sequence has."""
+    window = wish.architecture.sliding_window
+    return window is not None and window < wish.sequence_length
+
+
+def trainer(wish: Wish) -> str | None:
+    """Return the trainer that was asked for, or that of models that do not predict the next token.
+
+    None is TRL's SFTTrainer, the usual one, whose loss never makes the logits.
+    """
+    config = wish.architecture.config
+    heads = config.get("architectures") or ()
+    other = config.get("is_encoder_decoder") or any(str(head).endswith("MaskedLM") for head in heads)
+    asked: str | None = wish.fixed.get("trainer")
+    return asked or ("trainer" if other else None)
 
 
 def _types(keys: Mapping[str, Any], gpu: Gpu) -> Mapping[str, Any] | None:
@@ -111,7 +208,7 @@ def variations(
     everies = EVERY[:1] if coarse else EVERY
     optimizers = family.optimizers[:2] if coarse else family.optimizers
     for sharding, optimizer_place, parameters_place in shardings(family, cluster, offload=offload):
-        for context, share in _shares(sharding, wish, cluster):
+        for context, share in _shares(sharding, wish, cluster, packing=family.packing):
             micro = [size for size in range(1, min(share, MOST_MICRO_BATCH) + 1) if share % size == 0]
             if coarse:
                 micro = [size for size in micro if size.bit_count() == 1]
@@ -137,32 +234,33 @@ def variations(
                             )
 
 
-def step_batch(wish: Wish, cluster: Cluster) -> int:
+def step_batch(wish: Wish, cluster: Cluster, *, packing: bool = False) -> int:
     """Return how many sequences an optimizer step takes on *cluster*.
 
     Raises RecipeError where the batch that was asked for cannot be shared out.
     """
-    return wish.batch(*(cluster.cards // context for context in _contexts(wish, cluster)))
+    contexts = _contexts(wish, cluster, packing=packing)
+    return wish.batch(*(cluster.cards // context for context in contexts), packing=packing)
 
 
-def _contexts(wish: Wish, cluster: Cluster) -> Iterator[int]:
+def _contexts(wish: Wish, cluster: Cluster, *, packing: bool) -> Iterator[int]:
     """Yield the numbers of cards that may split a sequence: powers of two inside a node.
 
     The ring is PyTorch's, for its flash kernel in 16 bits and without packed examples: recipe/checks.py.
     """
     yield 1
     number = 2
-    able = (cluster.gpu.compute_capability or (0, 0)) >= (8, 0) and not wish.packing
+    able = (cluster.gpu.compute_capability or (0, 0)) >= (8, 0) and not packing
     while able and wish.sequence_length >= LONG and cluster.gpus % number == 0:
         if wish.sequence_length % (2 * number) == 0:
             yield number
         number *= 2
 
 
-def _shares(sharding: str, wish: Wish, cluster: Cluster) -> Iterator[tuple[int, int]]:
+def _shares(sharding: str, wish: Wish, cluster: Cluster, *, packing: bool) -> Iterator[tuple[int, int]]:
     """Yield how many cards split a sequence, and the sequences of a step that each group of them takes."""
-    batch = step_batch(wish, cluster)
-    for context in _contexts(wish, cluster) if sharding == "fsdp" else (1,):
+    batch = step_batch(wish, cluster, packing=packing)
+    for context in _contexts(wish, cluster, packing=packing) if sharding == "fsdp" else (1,):
         groups = cluster.cards // context
         if batch % groups == 0:
             yield context, batch // groups
@@ -179,6 +277,9 @@ def shardings(family: Family, cluster: Cluster, *, offload: bool) -> Iterator[tu
     full = family.keys["method"] in ("full", "freeze")
     masters = family.keys.get("precision.weights") == "float32"
     quantized = family.keys["method"] == "qlora"
+    if "quantization.bits" in family.keys:  # bitsandbytes' int8 weights are no floating-point shards
+        yield "none" if cluster.cards == 1 else "ddp", "none", "none"
+        return
     if cluster.cards == 1:
         yield "none", "none", "none"
     else:
@@ -218,14 +319,29 @@ def recipe(family: Family, wish: Wish, variation: Variation, *, gpu: str | None)
         **family.keys,
         "model": wish.model,
         "gradient_checkpointing": family.checkpointed,
-        "packing": wish.packing,
+        "packing": family.packing,
         "hardware.gpu": gpu,
         **variation.changes(),
     }
+    if family.attention:
+        keys["attn_implementation"] = family.attention
+    if trainer(wish) is not None:
+        keys["trainer"] = trainer(wish)
     if family.keys["method"] in ("lora", "qlora"):
         keys.setdefault("adapter.r", TRACED_RANK)
         keys["adapter.lora_alpha"] = 2 * keys["adapter.r"]
         keys["adapter.target_modules"] = "all-linear"
         if wish.architecture.num_experts:
             keys["adapter.lora_dropout"] = 0.0
+    keys |= {key: value for key, value in wish.fixed.items() if _has(key, keys["method"], variation.sharding)}
     return Recipe.from_mapping(with_changes({}, keys))
+
+
+def _has(key: str, method: str, sharding: str) -> bool:
+    """Return whether a recipe of this method and sharding has *key* at all."""
+    return {
+        "adapter": method in ("lora", "qlora"),
+        "quantization": method == "qlora",
+        "freeze": method == "freeze",
+        "deepspeed": sharding in ZERO,
+    }.get(key.partition(".")[0], True)

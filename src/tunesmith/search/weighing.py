@@ -23,11 +23,13 @@ class Weighed(NamedTuple):
     """One optimizer step of the whole batch."""
     fidelity: int
     """How close to full fine-tuning in 32 bits."""
+    steps: float = 1.0
+    """Steps for the same data, over those without packing."""
 
     @property
     def middle_seconds(self) -> float:
-        """Return the middle of the step time, by which recipes are compared."""
-        return (self.seconds.low + self.seconds.high) / 2
+        """Return the middle of the time for as much data as one step without packing, to compare recipes."""
+        return self.steps * (self.seconds.low + self.seconds.high) / 2
 
 
 NOT_KNOWN_APART: Final = 1.1
@@ -57,8 +59,9 @@ def ranked(weighed: Sequence[Weighed], goal: str) -> list[Weighed]:
     """Return the recipes, the best for *goal* first.
 
     Methods whose best times differ by less than times are known to are as good as equal, and the truer one
-    comes first. Of one method times within two percent are equal: then the truer recipe, then the smaller
-    one, comes first. A goal of ``quality`` looks at fidelity before all.
+    comes first. Of one method times within two percent are equal: then the truer recipe, then one by sdpa,
+    which needs no further package, then the smaller one, comes first. A goal of ``quality`` looks at fidelity
+    before all.
     """
     if not weighed:
         return []
@@ -77,6 +80,7 @@ def ranked(weighed: Sequence[Weighed], goal: str) -> list[Weighed]:
             return (-each.fidelity, each.middle_seconds, each.process_bytes)
         behind = fastest[name] / least
         class_of_method = 0.0 if behind <= NOT_KNOWN_APART else behind
-        return (class_of_method, -truest[name], class_of_time, -each.fidelity, each.process_bytes)
+        package = bool(each.family.attention)
+        return (class_of_method, -truest[name], class_of_time, -each.fidelity, package, each.process_bytes)
 
     return sorted(weighed, key=key)

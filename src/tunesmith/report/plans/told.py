@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -26,7 +26,6 @@ _MORE: Final[Texts] = ("What more cards would buy", "增加显卡的收益")
 _TITLES: Final[Mapping[str, Texts]] = MappingProxyType(
     {
         "one_change": _ELSE,
-        "packing": _ELSE,
         "slower": _ELSE,
         "too_large": _ELSE,
         "more_cards": _MORE,
@@ -128,4 +127,11 @@ def lengths_lines(lengths: Mapping[str, Any]) -> list[Texts]:
             f"在 {kept} 词元处：截断 {cut['examples']:,} 条，丢失 {lost} 的词元；批次中 {waste} 为填充；"
             f"拼接后填满 {full}",
         ),
+        *_remarks(lengths),
     ]
+
+
+def _remarks(lengths: Mapping[str, Any]) -> Iterator[Texts]:
+    """Yield what was taken for granted in counting: the chat template, and whether all was measured."""
+    for text, text_zh in zip(lengths.get("remarks", ()), lengths.get("remarks_zh", ()), strict=False):
+        yield inert(text), inert(text_zh)
