@@ -81,6 +81,9 @@ NONE: Final = slice(0, 0)
 ALL_BUT_FIRST: Final = slice(1, None)
 FIRST: Final = slice(0, 1)
 
+COPYING: Final = frozenset({"to", "contiguous", "reshape", "flatten"})
+"""Operations made of others, which run whole inside DTensor's handlers: a view, or a copy."""
+
 _active: list[Meter] = []
 
 
@@ -160,6 +163,8 @@ class Meter:
             return self._gemm_4bit
         if space == "bitsandbytes" and name.startswith("dequantize"):
             return lambda args, kwargs, result: self.launched("dequantize", _bytes((*args, result)))
+        if name in COPYING:
+            return self._copy_unless_view
         if name in FREE or _is_view(schema):
             return None
         if name in READ_ROWS:
@@ -208,6 +213,10 @@ class Meter:
         elif self._device_type in devices:
             self._add("host_copy", "fp32", 0, _bytes(out_of))
 
+    def _copy_unless_view(self, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        if result.untyped_storage()._cdata != args[0].untyped_storage()._cdata:
+            self._copy(args, kwargs, result)
+
     def _attention(self, name: str) -> Callable[..., None]:
         query_at, causal_at = _CAUSAL_AT[name]
         products = _BACKWARD if query_at else _FORWARD
@@ -238,6 +247,9 @@ class Meter:
             whole = max(sizes, default=0)
             cards = next((c for c in map(_group_size, args) if c), 0) or distributed.get_world_size()
             sent = whole * (cards - 1) // cards * (2 if kind == "all_reduce" else 1)
+            if kind == "all_to_all":  # all but what stays: input_split_sizes say how much, else an even part
+                parts = next((arg for arg in reversed(args) if isinstance(arg, list) and arg), None)
+                sent = whole - whole * parts[0] // sum(parts) if parts and sum(parts) else sent
             self._add(counted_as, "bf16", 0, sent)
 
         return count

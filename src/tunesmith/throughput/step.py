@@ -157,18 +157,32 @@ def _phases(
             seconds = _seconds(each, rates, reach, cluster, recipe)
             if each.kind in COLLECTIVES:
                 phase.sent += seconds
+            elif each.kind == "host_copy" and _copies_in_line(recipe):
+                phase.awaited += seconds
             elif each.kind == "host_copy":
                 phase.copied += seconds
             elif each.kind == "host_optimizer":
                 phase.host += seconds
             else:
-                if each.kind == "awaited":
+                if each.kind == "awaited" and _goes_round(recipe):
+                    phase.sent += seconds
+                elif each.kind == "awaited":
                     phase.awaited += seconds
                 else:
                     phase.kernels += seconds
                 phase.launch += each.kernels * rates.launch
         found.append((name, times, phase))
     return found
+
+
+def _copies_in_line(recipe: Recipe) -> bool:
+    """Return whether what goes to the host and back does so on the stream that computes.
+
+    transformers' offload of checkpointed layers' inputs does, by save_on_cpu() of torch/autograd/graph.py at
+    v2.13.0; TRL, FSDP2 and DeepSpeed have streams of their own.
+    """
+    kwargs = recipe.gradient_checkpointing_kwargs
+    return recipe.gradient_checkpointing and bool(kwargs.get("offload")) and not recipe.activation_offloading
 
 
 def _of_one_step(
@@ -183,6 +197,12 @@ def _of_one_step(
         for name in names
         for last in (name.rpartition(".")[2],)
     ]
+
+
+def _goes_round(recipe: Recipe) -> bool:
+    """Return whether what is awaited is another part of a sequence, sent while one before it is computed."""
+    parallel = recipe.parallel
+    return parallel is not None and parallel.context > 1 and parallel.tensor == parallel.expert == 1
 
 
 def _inner_cards(recipe: Recipe) -> int:
