@@ -112,7 +112,8 @@ def layers_for(architecture: Architecture, recipe: Recipe) -> Layers:
         recipe.gradient_checkpointing_kwargs.get("every_n_layers", 1) if recipe.gradient_checkpointing else 1
     )
     layers = replace(layers, period=math.lcm(layers.period, every))
-    if recipe.hardware.world_size > 1 and recipe.sharding in ("none", "ddp"):
+    tensor = recipe.parallel.tensor if recipe.parallel is not None else 1
+    if recipe.hardware.world_size > tensor and recipe.sharding in ("none", "ddp"):
         raise UnsupportedError("DDP's buckets do not end where layers end; all layers have to be traced.")
     if recipe.sharding in FSDP:  # the first and last layers are gathered beside embedding and head
         layers = replace(layers, head=layers.head + 1, tail=layers.tail + 1)

@@ -34,7 +34,7 @@ def outline(
     """
     own = one_card(recipe)
     found = _known(architecture, own, gpu, trace)
-    many = recipe.hardware.world_size > 1 or recipe.sharding != "none"
+    many = own.parallel is None and (recipe.hardware.world_size > 1 or recipe.sharding != "none")
     cast = cast_class(own) if many else None
     if cast is not None:
         with suppress(UnsupportedError):
@@ -119,30 +119,42 @@ def _traced(architecture: Architecture, own: Recipe, gpu: Gpu, trace: Trace) -> 
             trainable_bytes=1.0,
             quantized=own.quantization is not None,
             bucket_elements=(architecture.hidden_size or 0) ** 2,
-            item_bytes=_item_bytes(sky, sampled),
+            item_bytes=_item_bytes(sky, sampled, own.hardware.gpus),
         ),
     )
 
 
-def _item_bytes(sky: Skyline, sampled: Sampled) -> int:
-    """Return the bytes of one element of the weights that learn: gradients have their type."""
+def _offloaded_token_bytes(architecture: Architecture, own: Recipe) -> int:
+    """Return the bytes of a checkpointed layer's input for a token; 0 where it rests on the card."""
+    on_host = own.activation_offloading or own.gradient_checkpointing_kwargs.get("offload", False)
+    if not (on_host and own.gradient_checkpointing):
+        return 0
+    return (architecture.hidden_size or 0) * (4 if own.precision.weights == "float32" else 2)
+
+
+def _item_bytes(sky: Skyline, sampled: Sampled, cards: int) -> int:
+    """Return the bytes of one element of the weights that learn, which *cards* split: gradients' type."""
     total = sum(count * sky.columns[n].form.at(sampled.points[0]) for n, count in sky.gradients)
-    return 4 if total >= 3 * sampled.trainable_parameters else 2
+    return 4 if total * cards >= 3 * sampled.trainable_parameters else 2
 
 
 def one_card(recipe: Recipe) -> Recipe:
-    """Return the recipe that stands for the class of *recipe*: one card, one micro-batch."""
+    """Return the recipe that stands for the class of *recipe*: one card, one micro-batch.
+
+    Where cards split every layer, as many as do.
+    """
+    tensor = recipe.parallel.tensor if recipe.parallel is not None else 1
     changes = {
         "gradient_accumulation_steps": 1,
         "sharding": "none",
-        "hardware.gpus": 1,
+        "hardware.gpus": tensor,
+        "parallel": {"tensor": tensor} if tensor > 1 else None,
         "hardware.nodes": 1,
         "offload.optimizer": "none",
         "offload.parameters": "none",
         "hardware.gpu": None,
         "training": None,
         "deepspeed": None,
-        "parallel": None,
     }
     kwargs = {k: v for k, v in recipe.gradient_checkpointing_kwargs.items() if k != "every_n_layers"}
     return recipe.replace(**changes, gradient_checkpointing_kwargs=kwargs)

@@ -149,7 +149,7 @@ class Outline:
 
     def _peak(self, variation: Variation) -> Peak:
         """Return the most live bytes, the instant, and the categories that the variation changes in it."""
-        if variation.sharding != "none" or variation.gpus > 1 or variation.nodes > 1:
+        if variation.sharding != "none" or variation.world_size > variation.tensor:
             return self._peak_of_many(variation)
         here = self.at(variation.batch, variation.length, variation.r, variation.every_n_layers)
         states, step = self.states_bytes(variation, here)

@@ -116,7 +116,8 @@ def _replicated(here: Place, v: Variation, states: int, step: int) -> Iterator[P
 
 def _fsdp(here: Place, v: Variation, kept: Kept, states: int, step: int, rounds: int) -> Iterator[Peak]:
     """FSDP2: shards of everything, the layer at work and the next gathered, whole gradients of one layer."""
-    cards = v.gpus if v.sharding == "fsdp_hybrid" else v.world_size
+    cards = (v.gpus if v.sharding == "fsdp_hybrid" else v.world_size) // v.tensor
+    tail = here.head if v.tensor > 1 else 0  # transformers' own FSDP2 keeps the head gathered
     offloaded = "cpu" in (v.offload_parameters, v.offload_optimizer)
     weights = here.built.get("weights", 0) + here.built.get("adapter weights", 0)
     whole = rounds * here.layer_parts.get("weights", 0) if kept.quantized else 0
@@ -142,7 +143,8 @@ def _fsdp(here: Place, v: Variation, kept: Kept, states: int, step: int, rounds:
             done = 0 if offloaded else int(line.done * kept.trainable_bytes / cards)
             inside = "*" in line.module or line.layer is not None
             gathered, sent = _gathered(here, line, layer, inside)
-            if kept.quantized and not inside:  # the head is no unit of its own: gathered, then joined
+            gathered += tail if inside else 0
+            if kept.whole_layers and not inside:  # the head is no unit of its own: gathered, then joined
                 gathered = 2 * here.head
             if v.sharding == "fsdp_grad_op":  # layers are let go as their backward passes end
                 gathered, sent = int(whole_gathered * (1 - line.done / max(1, here.gradients))), 0
@@ -154,6 +156,7 @@ def _fsdp(here: Place, v: Variation, kept: Kept, states: int, step: int, rounds:
             gradients = line.gradients + here.gradients
         elif line.family == "clip":
             gradients = 0 if offloaded else reduced
+            gathered += tail if "*" in line.module else 0
         else:
             continue
         rest = line.rest - line.parts.get("autocast copies", 0)

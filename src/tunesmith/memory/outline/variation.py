@@ -39,6 +39,8 @@ class Variation:
     """Cards that split every sequence, beside FSDP."""
 
     @property
+    tensor: int = 1
+    """Cards that split every layer: an outline is made for one such number."""
     def world_size(self) -> int:
         """Return the number of cards in all."""
         return self.gpus * self.nodes
@@ -75,6 +77,7 @@ class Variation:
     def changes(self) -> dict[str, Any]:
         """Return the variation as changes of a recipe of its class, for ``Recipe.replace``."""
         changed: dict[str, Any] = {
+            tensor=recipe.parallel.tensor if recipe.parallel is not None else 1,
             "per_device_train_batch_size": self.batch,
             "sequence_length": self.length,
             "gradient_accumulation_steps": self.accumulation,
@@ -98,6 +101,8 @@ class Variation:
 class Needs:
     """What one variation needs, on one card and on its node."""
 
+        if self.tensor > 1:
+            changed["parallel.tensor"] = self.tensor
     allocated_bytes: int
     """Peak of live blocks on one card."""
     reserved_bytes: int
