@@ -79,7 +79,10 @@ class Labels:
             scales = getattr(parameter, "SCB", None)
             if isinstance(scales, torch.Tensor):
                 self._recorder.label([scales], "quantization constants")
-            state = getattr(parameter, "quant_state", None)
+        for module in model.modules():  # sharded weights have lost theirs, the layers keep them
+            state = getattr(getattr(module, "weight", None), "quant_state", None) or getattr(
+                module, "quant_state", None
+            )
             if state is not None:
                 self._recorder.label(tensors_in(vars(state)), "quantization constants")
                 if state.state2 is not None:

@@ -20,7 +20,16 @@ from tunesmith.search.fidelity import fidelity
 from tunesmith.search.space import Family
 from tunesmith.search.weighing import Weighed
 from tunesmith.search.wish import Wish
-from tunesmith.throughput import Interval, run_hours, run_usd, shared_work, step_seconds, tokens_per_second
+from tunesmith.throughput import (
+    Interval,
+    Ring,
+    around,
+    run_hours,
+    run_usd,
+    shared_work,
+    step_seconds,
+    tokens_per_second,
+)
 
 WEIGHT_BYTES: Final = {"full, 32-bit weights": 4.0, "qlora, 8 bits": 1.0, "qlora": 0.5}
 """Bytes of a weight as it rests on the card; 2 in other families."""
@@ -38,6 +47,8 @@ class Engine:
     """Prices by card."""
     ahead: Callable[[Sequence[tuple[Recipe, tuple[str, ...]]]], None] = lambda _wanted: None
     """Hears which outlines will be asked for, in order, and may begin with them."""
+    foresee: Callable[[Sequence[Recipe]], None] = lambda _recipes: None
+    """Hears which recipes are likely to be estimated next, in order, and may begin with them."""
     tell: Callable[[str, str], None] = lambda _en, _zh: None
     """Hears what is being done, in English and Chinese."""
 
@@ -82,7 +93,7 @@ class Scales:
         found: list[Weighed] = []
         worth: dict[Family, list[Variation]] = {}
         # The cheapest families first: their outlines tell how many parameters there are.
-        for family in sorted(space.families(self.wish, self.cluster), key=_by_cost):
+        for family in sorted(space.families(self.wish, self.cluster, offload=offload), key=_by_cost):
             if family.shared in self.outlines or not outlined_only:
                 worth[family] = self._worth_weighing(family, coarse=coarse, offload=offload)
         wanted = {family.shared: _optimizers(chosen) for family, chosen in worth.items() if chosen}
@@ -204,7 +215,7 @@ class Scales:
 
     def lacks_host(self, each: Weighed) -> bool:
         """Return whether *each* rests on a host whose memory does not suffice."""
-        if not each.variation.offloads:
+        if not (each.variation.offloads or each.family.activations_on_host):
             return False
         needed, there = self.host_bytes(each)
         return needed > there
@@ -253,11 +264,11 @@ class Scales:
     def _step(self, family: Family, outline: Outline, variation: Variation) -> Interval:
         v = variation
         places = (v.sharding, v.offload_optimizer, v.offload_parameters)
-        key = (family, v.batch, v.accumulation, v.every_n_layers, *places)
+        key = (family, v.batch, v.accumulation, v.sync_each_batch, v.every_n_layers, v.context, *places)
         if key not in self._seconds:
             recipe = self.recipe(family, v)
             work = shared_work(
-                self._work(outline, v, attention=self._attention(family)),
+                self._round(family, v, self._work(outline, v, attention=self._attention(family))),
                 self.cluster,
                 recipe,
                 weight_bytes=int(outline.parameters * _stored_bytes(recipe)),
@@ -266,6 +277,15 @@ class Scales:
             )
             self._seconds[key] = step_seconds(work, self.cluster, recipe)
         return self._seconds[key]
+
+    def _round(
+        self, family: Family, v: Variation, work: Mapping[str, Sequence[Work]]
+    ) -> Mapping[str, Sequence[Work]]:
+        """Return *work* as it is where cards split every sequence."""
+        if v.context == 1:
+            return work
+        ring = Ring.of(self.wish.architecture, cards=v.context, tokens=v.batch * v.own_length)
+        return around(ring, work, checkpointed=family.checkpointed)
 
     def _attention(self, family: Family) -> float:
         """Return the work of attention, over that of sequences of one example each: less for real data.
@@ -278,9 +298,9 @@ class Scales:
     @staticmethod
     def _work(outline: Outline, v: Variation, *, attention: float) -> Mapping[str, Sequence[Work]]:
         """Return the work of a step; where only every n-th layer is checkpointed, between both extremes."""
-        work = outline.work(v.batch, v.length)
+        work = outline.work(v.batch, v.own_length)
         if v.every_n_layers > 1 and outline.unchecked is not None:
-            work = between(outline.unchecked.work(v.batch, v.length), work, share=1 / v.every_n_layers)
+            work = between(outline.unchecked.work(v.batch, v.own_length), work, share=1 / v.every_n_layers)
         if attention == 1:
             return work
         return {
@@ -318,7 +338,7 @@ def _stored_bytes(recipe: Recipe) -> float:
 
 
 def _kind(each: Weighed) -> tuple[object, ...]:
-    return each.family, each.variation.sharding, each.variation.offload_optimizer
+    return each.family, each.variation.sharding, each.variation.offload_optimizer, each.variation.context > 1
 
 
 def _by_cost(family: Family) -> tuple[int, bool]:

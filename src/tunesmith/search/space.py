@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from tunesmith.hardware import Cluster, Gpu
 from tunesmith.memory.outline import Variation
 from tunesmith.recipe import Recipe, with_changes
-from tunesmith.recipe.names import ZERO
+from tunesmith.recipe.names import FSDP, ZERO
 from tunesmith.search.wish import Wish
 
 RANKS: Final = (8, 16, 32, 64)
@@ -24,8 +24,12 @@ ADAPTER_OPTIMIZERS: Final = ("adamw_torch_fused", "paged_adamw_8bit")
 """Optimizers weighed where an adapter learns, whose states are small."""
 LONG: Final = 8192
 """Tokens in a sequence from which on cards may split it: shorter ones leave each too little to do."""
+WORTH_OFFLOADING: Final = 0.05
+"""Share of a card that the inputs of a model's layers take at least, where moving them to the host is weighed."""
 MOST_MICRO_BATCH: Final = 256
 """Sequences in one forward pass on one card beyond which nothing is gained."""
+_BITS: Final = "quantization.bits"
+_STORAGE: Final = "quantization.quant_storage"
 
 
 FLASH: Final = "flash_attention_2"
@@ -46,6 +50,8 @@ class Family:
     """What sets the family's recipes apart, as dotted keys."""
     checkpointed: bool
     """Whether layers are checkpointed."""
+    activations_on_host: bool = False
+    """Whether what checkpointing keeps, the layers' inputs, rests in the memory of the host."""
     packing: bool = False
     """Whether short examples are joined into full sequences."""
     attention: str = ""
@@ -71,7 +77,7 @@ class Family:
     @property
     def twin(self) -> Family:
         """Return the family that differs in checkpointing only."""
-        return replace(self, checkpointed=not self.checkpointed)
+        return replace(self, checkpointed=not self.checkpointed, activations_on_host=False)
 
     @property
     def optimizers(self) -> tuple[str, ...]:
@@ -105,8 +111,11 @@ METHODS: Final[tuple[tuple[str, str, Mapping[str, Any]], ...]] = (
 """What is trained, the truest first: name, name in Chinese, keys."""
 
 
-def families(wish: Wish, cluster: Cluster) -> Iterator[Family]:
-    """Yield the families to weigh, the truest method first, without checkpointing before with it."""
+def families(wish: Wish, cluster: Cluster, *, offload: bool = False) -> Iterator[Family]:
+    """Yield the families to weigh, the truest method first, without checkpointing before with it.
+
+    With *offload* also those whose activations rest on the host, where they take a good part of a card.
+    """
     methods = [*METHODS]
     if wish.method == "freeze":
         layers = max(1, (wish.architecture.num_hidden_layers or 4) // 4)
@@ -116,18 +125,20 @@ def families(wish: Wish, cluster: Cluster) -> Iterator[Family]:
         types = _types(keys, cluster.gpu)
         if types is None or wish.method not in (None, keys["method"]) or not _wanted(keys, wish):
             continue
+        keys = {**keys, **types, **_storage(keys, types, wish, cluster)}
+        plain = Family(order=order, name=name, name_zh=name_zh, keys=keys, checkpointed=False)
         for packing, attention, outlined in _layouts(wish, cluster.gpu):
-            for checkpointed in (False, True):
-                yield Family(
-                    order=order,
-                    name=name,
-                    name_zh=name_zh,
-                    keys={**keys, **types},
-                    checkpointed=checkpointed,
-                    packing=packing,
-                    attention=attention,
-                    outlined=outlined,
-                )
+            laid = replace(plain, packing=packing, attention=attention, outlined=outlined)
+            yield laid
+            yield replace(laid, checkpointed=True)
+            if offload and _inputs_bytes(wish) > WORTH_OFFLOADING * cluster.gpu.memory_bytes:
+                yield replace(laid, checkpointed=True, activations_on_host=True)
+
+
+def _inputs_bytes(wish: Wish) -> int:
+    """Return what the inputs of all layers take for one sequence, in 16 bits."""
+    model = wish.architecture
+    return 2 * (model.num_hidden_layers or 0) * (model.hidden_size or 0) * wish.sequence_length
 
 
 def _wanted(keys: Mapping[str, Any], wish: Wish) -> bool:
@@ -196,6 +207,19 @@ def _types(keys: Mapping[str, Any], gpu: Gpu) -> Mapping[str, Any] | None:
     return types | ({"quantization.compute_dtype": half} if keys["method"] == "qlora" else {})
 
 
+def _storage(
+    keys: Mapping[str, Any], types: Mapping[str, Any], wish: Wish, cluster: Cluster
+) -> Mapping[str, Any]:
+    """Return the type that packed 4-bit weights are kept as: on several cards one that FSDP shards.
+
+    It is that of the weights, for FSDP casts what it gathers to the type of mixed precision.
+    """
+    packed = keys["method"] == "qlora" and keys.get("quantization.bits", wish.fixed.get(_BITS, 4)) == 4
+    if not packed or cluster.cards == 1 or _STORAGE in wish.fixed:
+        return {}
+    return {_STORAGE: types.get("precision.weights", "bfloat16")}
+
+
 def variations(
     family: Family, wish: Wish, cluster: Cluster, *, coarse: bool = False, offload: bool = True
 ) -> Iterator[Variation]:
@@ -205,10 +229,11 @@ def variations(
     """
     adapted = family.keys["method"] in ("lora", "qlora")
     ranks: tuple[int | None, ...] = (TRACED_RANK,) if coarse else RANKS
-    everies = EVERY[:1] if coarse else EVERY
+    everies = EVERY[:1] if coarse or family.activations_on_host else EVERY
     optimizers = family.optimizers[:2] if coarse else family.optimizers
     for sharding, optimizer_place, parameters_place in shardings(family, cluster, offload=offload):
-        for context, share in _shares(sharding, wish, cluster, packing=family.packing):
+        for context, share in _shares(family, sharding, wish, cluster):
+            hosted = sharding in FSDP and context == 1 and _hosted(family, wish)
             micro = [size for size in range(1, min(share, MOST_MICRO_BATCH) + 1) if share % size == 0]
             if coarse:
                 micro = [size for size in micro if size.bit_count() == 1]
@@ -217,11 +242,12 @@ def variations(
                     continue
                 for rank in ranks if adapted else (None,):
                     for every in everies if family.checkpointed else (1,):
-                        for size in micro:
+                        for size, sync in _passes(micro, share, several=sharding in FSDP and not adapted):
                             yield Variation(
                                 batch=size,
                                 length=wish.sequence_length,
                                 accumulation=share // size,
+                                sync_each_batch=sync,
                                 optim=optim,
                                 r=rank,
                                 sharding=sharding,
@@ -229,9 +255,27 @@ def variations(
                                 nodes=cluster.nodes,
                                 offload_optimizer=optimizer_place,
                                 offload_parameters=parameters_place,
+                                quantizes_on_host=hosted,
                                 every_n_layers=every,
                                 context=context,
                             )
+
+
+def _passes(micro: Sequence[int], share: int, *, several: bool) -> Iterator[tuple[int, bool]]:
+    """Yield how many of *share* sequences a pass takes, and whether gradients are reduced after each.
+
+    Only FSDP has *several* ways, which differ where all weights learn and passes are more than one.
+    """
+    for size in micro:
+        yield size, False
+        if several and size < share:
+            yield size, True
+
+
+def _hosted(family: Family, wish: Wish) -> bool:
+    """Return whether weights are quantised on the host: where FSDP can shard them as they are stored."""
+    stored = wish.fixed.get(_STORAGE, family.keys.get(_STORAGE, "uint8"))
+    return stored != "uint8" and wish.fixed.get("quantization.device_map", "cpu") == "cpu"
 
 
 def step_batch(wish: Wish, cluster: Cluster, *, packing: bool = False) -> int:
@@ -244,25 +288,33 @@ def step_batch(wish: Wish, cluster: Cluster, *, packing: bool = False) -> int:
 
 
 def _contexts(wish: Wish, cluster: Cluster, *, packing: bool) -> Iterator[int]:
-    """Yield the numbers of cards that may split a sequence: powers of two inside a node.
+    """Yield the numbers of cards that may split a sequence: powers of two inside a node, or what is asked for.
 
-    The ring is PyTorch's, for its flash kernel in 16 bits and without packed examples: recipe/checks.py.
+    PyTorch's ring has its flash kernel in 16 bits, and no masks of packed examples or windows.
     """
+    asked = wish.fixed.get("parallel.context")
+    if asked is not None:
+        yield int(asked)
+        return
     yield 1
+    able = (cluster.gpu.compute_capability or (0, 0)) >= (8, 0) and not packing and not _windowed(wish)
     number = 2
-    able = (cluster.gpu.compute_capability or (0, 0)) >= (8, 0) and not packing
     while able and wish.sequence_length >= LONG and cluster.gpus % number == 0:
         if wish.sequence_length % (2 * number) == 0:
             yield number
         number *= 2
 
 
-def _shares(sharding: str, wish: Wish, cluster: Cluster, *, packing: bool) -> Iterator[tuple[int, int]]:
-    """Yield how many cards split a sequence, and the sequences of a step that each group of them takes."""
-    batch = step_batch(wish, cluster, packing=packing)
-    for context in _contexts(wish, cluster, packing=packing) if sharding == "fsdp" else (1,):
+def _shares(family: Family, sharding: str, wish: Wish, cluster: Cluster) -> Iterator[tuple[int, int]]:
+    """Yield how many cards split a sequence, and the sequences of a step that each group of them takes.
+
+    transformers' Trainer splits a batch for sdpa only, and accelerate beside FSDP2 only.
+    """
+    batch = step_batch(wish, cluster, packing=family.packing)
+    able = sharding == "fsdp" and family.attention in ("", "sdpa") and trainer(wish) != "loop"
+    for context in _contexts(wish, cluster, packing=family.packing):
         groups = cluster.cards // context
-        if batch % groups == 0:
+        if (able or context == 1) and groups and batch % groups == 0:
             yield context, batch // groups
 
 
@@ -287,8 +339,7 @@ def shardings(family: Family, cluster: Cluster, *, offload: bool) -> Iterator[tu
         yield "fsdp", "none", "none"
         if cluster.nodes > 1 and cluster.gpus > 1:
             yield "fsdp_hybrid", "none", "none"
-        if not quantized:
-            yield "fsdp_grad_op", "none", "none"
+        yield "fsdp_grad_op", "none", "none"
         if not quantized and not masters:
             yield "zero3", "none", "none"
         if full and not masters:
@@ -319,6 +370,7 @@ def recipe(family: Family, wish: Wish, variation: Variation, *, gpu: str | None)
         **family.keys,
         "model": wish.model,
         "gradient_checkpointing": family.checkpointed,
+        "activation_offloading": family.activations_on_host,
         "packing": family.packing,
         "hardware.gpu": gpu,
         **variation.changes(),

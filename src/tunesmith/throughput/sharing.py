@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from tunesmith.hardware import Cluster
 from tunesmith.memory.work import Work
 from tunesmith.recipe import Recipe
+from tunesmith.recipe.names import FSDP
 from tunesmith.throughput.step import COLLECTIVES
 
 HOST_ADAM_BYTES = 30
@@ -81,17 +82,20 @@ def _sent(
     ring = (cards - 1) / cards
     if sharding in ("none", "ddp"):  # reduced in the backward pass of the last micro-batch
         return [("all_reduce", 2 * ring * trainable_bytes / every)] if phase == "backward" else []
+    # FSDP2 reduces in the backward pass of the last micro-batch, or in each; ZeRO-3 in each.
+    once = sharding in FSDP and not recipe.sync_each_batch
+    reduced_bytes = trainable_bytes / every if once else trainable_bytes
     if sharding == "fsdp_hybrid":
         gpus = max(1, cluster.gpus // split)
-        inside, shard = (gpus - 1) / gpus, trainable_bytes / gpus
+        inside, shard = (gpus - 1) / gpus, reduced_bytes / gpus
         nodes = (cluster.nodes - 1) / cluster.nodes
         gathered = ("all_gather", inside * weight_bytes)
-        reduced = [("reduce_scatter", inside * trainable_bytes), ("all_reduce", 2 * nodes * shard)]
+        reduced = [("reduce_scatter", inside * reduced_bytes), ("all_reduce", 2 * nodes * shard)]
         return {"forward": [gathered], "backward": [gathered, *reduced]}.get(phase, [])
     if sharding in _GATHERED:
         gathered = ("all_gather", ring * weight_bytes)
         again = [] if sharding == "fsdp_grad_op" else [gathered]
-        reduced_all = [("reduce_scatter", ring * trainable_bytes)]
+        reduced_all = [("reduce_scatter", ring * reduced_bytes)]
         return {"forward": [gathered], "backward": [*again, *reduced_all]}.get(phase, [])
     # ZeRO-1 and 2 reduce buckets on every card, and 1 at the last micro-batch only: average_tensor() in
     # deepspeedai/DeepSpeed@v0.19.8:deepspeed/runtime/zero/stage_1_and_2.py.

@@ -26,6 +26,7 @@ _NUMBERS: Final = (
     "parameters",
     "trainable_parameters",
     "num_traces",
+    "offloaded_token_bytes",
 )
 
 
@@ -117,11 +118,12 @@ def _optimizer(gradients: Any, states: Any, step: Any) -> OptimizerStep:
     )
 
 
-def _kept(frozen: Any, trainable: Any, quantized: Any, bucket: Any, item: Any) -> Kept:
+def _kept(frozen: Any, trainable: Any, quantized: Any, whole: Any, bucket: Any, item: Any) -> Kept:
     return Kept(
         frozen_bytes=_ratio(frozen),
         trainable_bytes=_ratio(trainable),
         quantized=_flag(quantized),
+        whole_layers=_flag(whole),
         bucket_elements=_count(bucket),
         item_bytes=max(1, _count(item)),
     )

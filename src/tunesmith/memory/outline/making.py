@@ -42,7 +42,7 @@ def outline(
             kept = replace(
                 other.kept,
                 frozen_bytes=2.0 if own.precision.weights == "float32" else 1.0,
-                trainable_bytes=4 / other.kept.item_bytes,
+                trainable_bytes=_learning_bytes(own) / other.kept.item_bytes,
             )
             found = replace(found, kept=kept, cast=other)
     others = _others(architecture, own, gpu, optims, trace)
@@ -58,7 +58,20 @@ def cast_class(own: Recipe) -> Recipe | None:
     autocast = own.precision.autocast
     if autocast is None:
         return None
-    return own.replace(**{"precision.weights": autocast, "precision.autocast": None})
+    changes = {"precision.weights": autocast, "precision.autocast": None}
+    if own.adapter is not None:
+        changes["precision.adapter"] = autocast
+    return own.replace(**changes)
+
+
+def _learning_bytes(own: Recipe) -> int:
+    """Return the bytes in which FSDP keeps an element that learns: float32, unless weights are quantised.
+
+    accelerate leaves a quantised model's types alone, and TRL casts its adapters to bfloat16.
+    """
+    if own.quantization is None:
+        return 4
+    return 4 if (own.precision.adapter or ("bfloat16", "float32")[own.trainer != "sft"]) == "float32" else 2
 
 
 def _others(
@@ -114,9 +127,11 @@ def _traced(architecture: Architecture, own: Recipe, gpu: Gpu, trace: Trace) -> 
         parameters=sampled.parameters,
         trainable_parameters=sampled.trainable_parameters,
         num_traces=sampled.num_traces,
+        offloaded_token_bytes=_offloaded_token_bytes(architecture, own),
         kept=Kept(
             frozen_bytes=1.0,
             trainable_bytes=1.0,
+            whole_layers=own.quantization is not None and own.quantization.quant_storage == "uint8",
             quantized=own.quantization is not None,
             bucket_elements=(architecture.hidden_size or 0) ** 2,
             item_bytes=_item_bytes(sky, sampled, own.hardware.gpus),
@@ -146,6 +161,7 @@ def one_card(recipe: Recipe) -> Recipe:
     tensor = recipe.parallel.tensor if recipe.parallel is not None else 1
     changes = {
         "gradient_accumulation_steps": 1,
+        "sync_each_batch": False,
         "sharding": "none",
         "hardware.gpus": tensor,
         "parallel": {"tensor": tensor} if tensor > 1 else None,
@@ -156,6 +172,8 @@ def one_card(recipe: Recipe) -> Recipe:
         "training": None,
         "deepspeed": None,
     }
+    if recipe.quantization is not None:
+        changes["quantization.device_map"] = None
     kwargs = {k: v for k, v in recipe.gradient_checkpointing_kwargs.items() if k != "every_n_layers"}
     return recipe.replace(**changes, gradient_checkpointing_kwargs=kwargs)
 

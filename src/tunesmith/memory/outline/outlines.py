@@ -55,6 +55,8 @@ class Outline:
     """Small traces that were run for it."""
     kept: Kept
     """How its weights are kept where many cards compute in 16 bits."""
+    offloaded_token_bytes: int = 0
+    """Bytes of a checkpointed layer's input for a token, where it rests in the memory of the host."""
     cast: Outline | None = field(default=None, repr=False)
     """The same class computed in 16 bits without autocast, as FSDP and ZeRO do it."""
     unchecked: Outline | None = field(default=None, repr=False)
@@ -123,7 +125,8 @@ class Outline:
     def needs(self, variation: Variation) -> Needs:
         """Return all that one variation needs."""
         most, line, extra = self._peak(variation)
-        host, locked = self._host_bytes(variation)
+        activations = self._activations_bytes(variation)
+        host, locked = (each + activations for each in self._host_bytes(variation))
         allocated = most + self.block_bytes
         parts = _parts(line, extra, allocated)
         return Needs(
@@ -176,12 +179,22 @@ class Outline:
         return Peak(most, best, parts)
 
     def _host_bytes(self, variation: Variation) -> tuple[int, int]:
-        if not variation.offloads:
+        if not (variation.offloads or variation.quantizes_on_host):
             return 0, 0
         basis = self.cast or self
         here = basis.at(variation.batch, variation.own_length, variation.r, variation.every_n_layers)
         states, _ = basis.states_bytes(variation, here)
         return host_bytes(here, variation, self.kept, states=states)
+
+    def _activations_bytes(self, variation: Variation) -> int:
+        """Return what one card's process keeps of activations on the host, in blocks that are powers of two.
+
+        Every layer saves its input; embedding and final norm save four more of that size between them.
+        """
+        sharded = variation.sharding in FSDP or variation.sharding in ZERO
+        basis = self.cast if sharded and self.cast is not None else self
+        each = basis.offloaded_token_bytes * variation.batch * variation.own_length
+        return (self.layers + 4) * (1 << (each - 1).bit_length()) if each else 0
 
     def _peak_of_many(self, variation: Variation) -> Peak:
         """Return the same for one card of many."""

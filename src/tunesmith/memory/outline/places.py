@@ -63,6 +63,8 @@ class Place:
     """The same by category."""
     held: int
     """What the forward pass leaves to the backward pass, beside weights and states."""
+    carried: int
+    """The same without what the loss leaves."""
     head: int
     """The largest weight outside the layers."""
     largest: int
@@ -105,6 +107,7 @@ def place(skyline: Skyline, where: Where) -> Place:
     start = _line("step2.step", "step", "", total(skyline.step_start))
     built, layer = total(skyline.built), total(skyline.layer)
     before = start.lasting + start.gradients + start.rest
+    held = _line("step2.forward", "pass", "", total(skyline.held))
     return Place(
         built=built,
         lasting=_lasting(built),
@@ -113,7 +116,8 @@ def place(skyline: Skyline, where: Where) -> Place:
         inputs=bytes_of(skyline.inputs),
         layer=_lasting(layer),
         layer_parts=layer,
-        held=_line("step2.forward", "pass", "", total(skyline.held)).rest,
+        held=held.rest,
+        carried=held.rest - held.parts.get("logits and loss", 0),
         head=bytes_of(skyline.head),
         largest=max((sizes[number] for number, _ in skyline.gradients), default=0),
         pieces=tuple(

@@ -62,7 +62,9 @@ class Kept:
     trainable_bytes: float
     """Bytes of a stored weight that learns for every byte it is computed with."""
     quantized: bool
-    """Whether the layers' weights are quantised: FSDP leaves those whole."""
+    """Whether the layers' weights are quantised."""
+    whole_layers: bool
+    """Whether FSDP leaves them whole, for they are stored as integers."""
     bucket_elements: int
     """Elements of DeepSpeed's bucket: the hidden size squared."""
     item_bytes: int
@@ -120,9 +122,9 @@ def _fsdp(here: Place, v: Variation, kept: Kept, states: int, step: int, rounds:
     tail = here.head if v.tensor > 1 else 0  # transformers' own FSDP2 keeps the head gathered
     offloaded = "cpu" in (v.offload_parameters, v.offload_optimizer)
     weights = here.built.get("weights", 0) + here.built.get("adapter weights", 0)
-    whole = rounds * here.layer_parts.get("weights", 0) if kept.quantized else 0
+    whole = rounds * here.layer_parts.get("weights", 0) if kept.whole_layers else 0
     layer = here.layer_parts.get("adapter weights", 0) + (
-        0 if kept.quantized else here.layer_parts.get("weights", 0)
+        0 if kept.whole_layers else here.layer_parts.get("weights", 0)
     )
     fixed = whole + here.lasting - weights
     frozen = weights - here.gradients - whole
@@ -131,16 +133,18 @@ def _fsdp(here: Place, v: Variation, kept: Kept, states: int, step: int, rounds:
     lasting = fixed + (0 if offloaded else shards)
     alive = 0 if offloaded else int(states * _wider(v.optim, kept.trainable_bytes) / cards)
     inputs = here.inputs * (v.accumulation - 1)
-    whole_gathered = layer * rounds + here.head if kept.quantized else weights
+    # PEFT's model hides its final norm from accelerate: the head is gathered by the loss alone, unless it rests
+    # on the host (step/sharding/fsdp.py).
+    loose = bool(here.built.get("adapter weights")) and not offloaded
+    whole_gathered = layer * rounds + here.head if kept.whole_layers else weights - loose * here.head
+    again = v.accumulation > 1
+    if kept.quantized:
+        yield from _sharding(here, v, kept, lasting, shards, rounds)
     for line in here.lines:
         gradients, gathered, sent = 0, 0, 0
-        if line.family == "load":
-            if not kept.quantized:
-                continue
-            yield Peak(sum(line.parts.values()), line, {})
-            continue
         if line.family == "sharded":
-            done = 0 if offloaded else int(line.done * kept.trainable_bytes / cards)
+            share = here.gradients if again and v.sync_each_batch else line.done
+            done = 0 if offloaded else int(share * kept.trainable_bytes / cards)
             inside = "*" in line.module or line.layer is not None
             gathered, sent = _gathered(here, line, layer, inside)
             gathered += tail if inside else 0
@@ -148,15 +152,16 @@ def _fsdp(here: Place, v: Variation, kept: Kept, states: int, step: int, rounds:
                 gathered = 2 * here.head
             if v.sharding == "fsdp_grad_op":  # layers are let go as their backward passes end
                 gathered, sent = int(whole_gathered * (1 - line.done / max(1, here.gradients))), 0
+                gathered += 0 if inside else loose * here.head
             gradients, sent = line.gradients + done, sent + line.reducing
-        elif line.family == "accumulated" and v.accumulation > 1:
+        elif line.family == "accumulated" and again and not v.sync_each_batch:
             gathered, sent = _gathered(here, line, layer, "*" in line.module)
+            gathered += tail if "*" in line.module else 0
             if v.sharding == "fsdp_grad_op":
-                gathered, sent = whole_gathered, 0
+                gathered, sent = whole_gathered + loose * here.head, 0
             gradients = line.gradients + here.gradients
         elif line.family == "clip":
             gradients = 0 if offloaded else reduced
-            gathered += tail if "*" in line.module else 0
         else:
             continue
         rest = line.rest - line.parts.get("autocast copies", 0)
@@ -165,6 +170,9 @@ def _fsdp(here: Place, v: Variation, kept: Kept, states: int, step: int, rounds:
             line,
             _parts(here, fixed, lasting, gradients, alive, gathered, sent),
         )
+    if not kept.whole_layers:
+        earlier = 0 if not again else here.gradients if not v.sync_each_batch else 0 if offloaded else reduced
+        yield from _outside(here, v, lasting + alive + inputs, 0 if loose else layer, earlier, alive)
     if not offloaded:
         extra = int(step * _wider(v.optim, kept.trainable_bytes) / cards)
         yield Peak(
@@ -172,6 +180,36 @@ def _fsdp(here: Place, v: Variation, kept: Kept, states: int, step: int, rounds:
             here.start,
             _parts(here, fixed, lasting, reduced, extra, 0, 0),
         )
+
+
+def _outside(here: Place, v: Variation, there: int, layer: int, earlier: int, states: int) -> Iterator[Peak]:
+    """Yield when what lies outside the layers is gathered: the head before the loss, the embedding last.
+
+    While it is unpacked, the buffer in which it came is there too. A head that the loss gathers by itself has
+    none: then *layer*, which was gathered before, is 0.
+    """
+    for name, rest, sent in (("forward", here.carried, here.head + layer), ("backward", 0, here.head)):
+        if name == "forward" and not layer:
+            continue
+        line = replace(here.start, phase=f"step2.{name}", rest=rest, parts={"activations": rest})
+        total = there + earlier + rest + here.head + sent
+        yield Peak(total, line, _parts(here, 0, there - states, earlier, states, here.head, sent))
+
+
+def _sharding(
+    here: Place, v: Variation, kept: Kept, lasting: int, shards: int, rounds: int
+) -> Iterator[Peak]:
+    """Yield the moments in which quantised weights are sharded: the card holds all of them, or one unit.
+
+    accelerate holds all that it found until the last is sharded; of a model on the host, embedding and head.
+    """
+    if not v.quantizes_on_host:
+        yield from (Peak(sum(line.parts.values()), line, {}) for line in here.lines if line.family == "load")
+    outside = here.built.get("weights", 0) - rounds * here.layer_parts.get("weights", 0)
+    unit = max(outside, sum(here.layer_parts.get(each, 0) for each in ("weights", "adapter weights")))
+    more = unit if v.quantizes_on_host else here.lasting - lasting + shards
+    bare = replace(here.start, phase="shard", rest=0, parts={})
+    yield Peak(lasting + more, bare, _parts(here, 0, lasting + more, 0, 0, 0, 0))
 
 
 def _gathered(here: Place, line: Line, layer: int, inside: bool) -> tuple[int, int]:
@@ -241,15 +279,8 @@ def host_bytes(here: Place, v: Variation, kept: Kept, *, states: int) -> tuple[i
     """Return what one card's process keeps in the memory of the host, and what of it is locked in place."""
     cards, learning = v.world_size, here.gradients
     weights = here.built.get("weights", 0) + here.built.get("adapter weights", 0)
-    if v.sharding in FSDP and "cpu" in (v.offload_optimizer, v.offload_parameters):
-        cards = v.gpus if v.sharding == "fsdp_hybrid" else cards
-        all_learn = not here.built.get("adapter weights")
-        locked = 0
-        for category, size, count in here.pieces:
-            learns = all_learn or category != "weights"
-            stored = size * (kept.trainable_bytes if learns else kept.frozen_bytes)
-            locked += count * _pinned(int(stored / cards))
-        return locked + int(states * _wider(v.optim, kept.trainable_bytes) / cards), locked
+    if v.sharding in FSDP:
+        return _fsdp_host(here, v, kept, states)
     if v.sharding not in ZERO:
         return 0, 0
     share = int(learning * _HALF / kept.item_bytes) // cards
@@ -262,6 +293,23 @@ def host_bytes(here: Place, v: Variation, kept: Kept, *, states: int) -> tuple[i
         locked = _pinned(part)
         total += locked
     return total, locked
+
+
+def _fsdp_host(here: Place, v: Variation, kept: Kept, states: int) -> tuple[int, int]:
+    """Return the same under FSDP2: what it offloads, and the whole model where it is quantised there."""
+    cards = v.gpus if v.sharding == "fsdp_hybrid" else v.world_size
+    all_learn = not here.built.get("adapter weights")
+    shards = gradients = others = 0
+    for category, size, count in here.pieces if "cpu" in (v.offload_optimizer, v.offload_parameters) else ():
+        learns = all_learn or category != "weights"
+        stored = size * (kept.trainable_bytes if learns else kept.frozen_bytes)
+        locked = count * _pinned(int(stored / cards))
+        shards, gradients = (
+            (shards, gradients + locked) if category == "gradients" else (shards + locked, gradients)
+        )
+        others = int(states * _wider(v.optim, kept.trainable_bytes) / cards)
+    loaded = here.lasting if v.quantizes_on_host else 0
+    return shards + max(loaded, gradients + others), shards + gradients
 
 
 def _pinned(count: int) -> int:

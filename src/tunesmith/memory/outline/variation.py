@@ -19,6 +19,8 @@ class Variation:
     """Tokens in a sequence."""
     accumulation: int = 1
     """Forward and backward passes before the optimizer steps."""
+    sync_each_batch: bool = False
+    """Whether FSDP reduces gradients after each of them."""
     optim: str = "adamw_torch_fused"
     """Optimizer, as transformers names it."""
     r: int | None = None
@@ -33,14 +35,16 @@ class Variation:
     """Where optimizer states live."""
     offload_parameters: str = "none"
     """Where sharded parameters live."""
+    quantizes_on_host: bool = False
+    """Whether weights are quantised on the host, whence FSDP takes them layer by layer."""
     every_n_layers: int = 1
     """Every how many layers one is checkpointed, where layers are."""
+    tensor: int = 1
+    """Cards that split every layer: an outline is made for one such number."""
     context: int = 1
     """Cards that split every sequence, beside FSDP."""
 
     @property
-    tensor: int = 1
-    """Cards that split every layer: an outline is made for one such number."""
     def world_size(self) -> int:
         """Return the number of cards in all."""
         return self.gpus * self.nodes
@@ -63,6 +67,7 @@ class Variation:
             batch=recipe.per_device_train_batch_size,
             length=recipe.sequence_length,
             accumulation=recipe.gradient_accumulation_steps,
+            sync_each_batch=recipe.sync_each_batch,
             optim=recipe.optim,
             r=recipe.adapter.r if recipe.adapter is not None else None,
             sharding=recipe.sharding,
@@ -70,17 +75,19 @@ class Variation:
             nodes=recipe.hardware.nodes,
             offload_optimizer=recipe.offload.optimizer,
             offload_parameters=recipe.offload.parameters,
+            quantizes_on_host=recipe.quantization is not None and recipe.quantization.device_map == "cpu",
             every_n_layers=every if recipe.gradient_checkpointing else 1,
+            tensor=recipe.parallel.tensor if recipe.parallel is not None else 1,
             context=recipe.parallel.context if recipe.parallel is not None else 1,
         )
 
     def changes(self) -> dict[str, Any]:
         """Return the variation as changes of a recipe of its class, for ``Recipe.replace``."""
         changed: dict[str, Any] = {
-            tensor=recipe.parallel.tensor if recipe.parallel is not None else 1,
             "per_device_train_batch_size": self.batch,
             "sequence_length": self.length,
             "gradient_accumulation_steps": self.accumulation,
+            "sync_each_batch": self.sync_each_batch,
             "optim": self.optim,
             "sharding": self.sharding,
             "hardware.gpus": self.gpus,
@@ -90,8 +97,12 @@ class Variation:
         }
         if self.r is not None:
             changed["adapter.r"] = self.r
+        if self.quantizes_on_host:
+            changed["quantization.device_map"] = "cpu"
         if self.every_n_layers > 1:
             changed["gradient_checkpointing_kwargs.every_n_layers"] = self.every_n_layers
+        if self.tensor > 1:
+            changed["parallel.tensor"] = self.tensor
         if self.context > 1:
             changed["parallel.context"] = self.context
         return changed
@@ -101,8 +112,6 @@ class Variation:
 class Needs:
     """What one variation needs, on one card and on its node."""
 
-        if self.tensor > 1:
-            changed["parallel.tensor"] = self.tensor
     allocated_bytes: int
     """Peak of live blocks on one card."""
     reserved_bytes: int
