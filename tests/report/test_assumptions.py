@@ -41,6 +41,7 @@ SENTENCES = [
     *said_by("step/sharding/assumptions.py", "sharing_assumptions"),
     *said_by("ledger/scaling.py", "scaled_trace"),
     *said_by("step/deepspeed/assumptions.py", "assumptions"),
+    *said_by("step/activations.py", "offloading_assumptions"),
     *said_by("../search/searching.py", "_assumptions"),
     *said_by("../throughput/assumptions.py", "run_assumptions"),
 ]

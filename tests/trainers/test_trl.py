@@ -115,7 +115,6 @@ def test_what_the_file_leaves_out_is_trl_s_default() -> None:
     ("line", "told"),
     [
         ("loss_type: dft", "dynamic loss"),
-        ("activation_offloading: true", "host's memory"),
         ("load_in_4bit: true", "quantised weights cannot learn"),
     ],
 )
@@ -123,6 +122,25 @@ def test_what_no_recipe_can_say_is_refused_with_its_line(line: str, told: str) -
     """A key that changes memory and has no place in a recipe is refused, with the file and the line."""
     with pytest.raises(UnsupportedError, match=f"sft.yaml, line 2: .*{told}"):
         read(f"model_name_or_path: gpt2\n{line}\n", trainer="trl", source="sft.yaml")
+
+
+def test_activation_offloading_goes_both_ways() -> None:
+    """TRL's own key is written, and read back with its line."""
+    recipe = Recipe(model="gpt2", activation_offloading=True)
+    written = export(recipe, "trl")
+    assert "activation_offloading: true" in written.files[0].text
+    assert written.runs.activation_offloading
+    back = read("model_name_or_path: gpt2\nactivation_offloading: true\n", trainer="trl", source="sft.yaml")
+    found = {origin.key: origin for origin in back.provenance}["activation_offloading"]
+    assert back.recipe.activation_offloading and found.how == "stated" and "line 2" in found.where
+
+
+@pytest.mark.parametrize("trainer", ["axolotl", "llamafactory", "swift", "torchtune"])
+def test_no_other_trainer_is_told_to_offload_activations(trainer: str) -> None:
+    """A trainer without TRL's hooks gets no file for a recipe that rests on them, and is told which key."""
+    model = "meta-llama/Llama-3.1-8B-Instruct"
+    with pytest.raises(UnsupportedError, match="activation_offloading"):
+        export(Recipe(model=model, method="full", activation_offloading=True), trainer)
 
 
 def test_a_wrong_value_is_told_with_its_line() -> None:

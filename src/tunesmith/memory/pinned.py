@@ -1,4 +1,4 @@
-"""Pinned memory of the host, as PyTorch's caching host allocator holds it, and what makes hooks use it on meta.
+"""Pinned memory as PyTorch's caching host allocator holds it, and what makes TRL's hooks use it on meta.
 
 Tensors in it are real CPU tensors, for libraries ask for their device; but their pages are never touched, so
 the system gives them no memory.

@@ -137,7 +137,7 @@ class Recorder(TorchDispatchMode):
                 self._category[known.index] = category
 
     def empty_cache(self) -> None:
-        """Say that the allocator gives back what nothing uses; the phase at work is taken to begin with it."""
+        """Say that the allocator gives back what nothing uses; the phase is taken to begin with it."""
         self._emptied = len(self._events)
 
     @contextmanager

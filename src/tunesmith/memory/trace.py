@@ -22,6 +22,7 @@ from tunesmith.memory.offloading import HostTensors
 from tunesmith.memory.pinned import PinnedMemory, offloading_hooks
 from tunesmith.memory.recorder import Recorder
 from tunesmith.memory.scratch import Scratch
+from tunesmith.memory.step.activations import offloading_assumptions
 from tunesmith.memory.step.deepspeed import assumptions as zero_assumptions
 from tunesmith.memory.step.deepspeed import whole_numel
 from tunesmith.memory.step.sharding.assumptions import sharing_assumptions
@@ -130,4 +131,5 @@ def _assumptions(architecture: Architecture, kernels: set[str], recipe: Recipe, 
         said.append("Tokens are routed to experts evenly.")
     if recipe.optim.startswith("paged_"):
         said.append("Paged optimizer states lie in managed memory, which PyTorch's counters do not see.")
-    return said + sharing_assumptions(recipe) + zero_assumptions(recipe)
+    said += sharing_assumptions(recipe) + zero_assumptions(recipe) + offloading_assumptions(recipe)
+    return list(dict.fromkeys(said))

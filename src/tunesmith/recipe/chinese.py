@@ -43,7 +43,7 @@ CHINESE: Final = MappingProxyType(
         "sync_each_batch": "每次反向之后都归约梯度；否则 FSDP 会完整保留梯度直到最后一次。",
         "sequence_length": "每个序列的词元数。",
         "gradient_checkpointing": "只保留每层的输入，其余在反向传播时重新计算。",
-        "gradient_checkpointing_kwargs": "torch.utils.checkpoint 的参数；every_n_layers 与 offload 属于 transformers。",
+        "gradient_checkpointing_kwargs": "torch.utils.checkpoint 的参数；另有 transformers 自己的两项。",
         "activation_offloading": "前向传播保存的内容移到主机内存，反向传播用到时再取回。",
         "trainer": "trl.SFTTrainer、transformers.Trainer，或纯 PyTorch 循环。",
         "hardware.gpu": "显卡，例如 A100-80GB；null：未指定。",

@@ -91,6 +91,17 @@ _CHINESE: Final = tuple(
             r"PyTorch 把锁页内存取整到 2 的幂，此处照此计算。",
         ),
         (
+            r"What autograd saves goes to the host over PCIe and comes back in the backward pass; TRL copies "
+            r"beside the computation, and times span from copies that hide behind it to copies waited for\.",
+            r"autograd 保存的内容经 PCIe 移到主机，反向传播时取回；TRL 与计算并行地复制，"
+            r"时间区间从复制完全被计算掩盖到完全等待复制。",
+        ),
+        (
+            r"The inputs of checkpointed layers go to the host over PCIe and come back; transformers copies "
+            r"them on the stream that computes, so every copy is waited for\.",
+            r"检查点各层的输入经 PCIe 移到主机再取回；transformers 在计算流上复制，因此每次复制都要等待。",
+        ),
+        (
             r"NVMe is reached through DeepSpeed's default numbers and sizes of buffers\.",
             r"NVMe 经由 DeepSpeed 默认数量和大小的缓冲区读写。",
         ),

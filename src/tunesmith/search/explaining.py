@@ -35,7 +35,14 @@ def _neighbours(chosen: Weighed, scales: Scales) -> Iterator[tuple[tuple[str, st
     family, v = chosen.family, chosen.variation
     if family.checkpointed:
         yield ("Without checkpointing it", "不用检查点时"), family.twin, replace(v, every_n_layers=1)
-    yield from _laid_out(chosen, scales)
+    if family.activations_on_host:
+        yield (
+            ("With activations on the card it", "激活留在卡上时"),
+            replace(family, activations_on_host=False),
+            v,
+        )
+    if v.context == 1:  # cards that split sequences do so by sdpa, unpacked
+        yield from _laid_out(chosen, scales)
     if v.accumulation % 2 == 0:
         what = (f"Micro-batch {2 * v.batch}", f"微批 {2 * v.batch}")
         yield what, family, replace(v, batch=2 * v.batch, accumulation=v.accumulation // 2)
@@ -163,7 +170,7 @@ def _is_plain(each: Weighed) -> bool:
         each.family.checkpointed
         and v.every_n_layers == 1
         and v.optim == space.FULL_OPTIMIZERS[0]
-        and not v.offloads
+        and not (v.offloads or each.family.activations_on_host)
         and v.r in (None, space.TRACED_RANK)
     )
 
@@ -173,7 +180,7 @@ def _steps(first: Weighed, group: list[Weighed]) -> Iterator[tuple[tuple[str, st
     wanted = {each: name for each, name in _SMALLER}
     least: dict[str, int] = {}
     for each in group:
-        offloaded = each.variation.offload_optimizer != "none"
+        offloaded = each.variation.offload_optimizer != "none" or each.family.activations_on_host
         kind = "offload" if offloaded else each.variation.optim
         least[kind] = min(least.get(kind, each.process_bytes), each.process_bytes)
     before = first.process_bytes
@@ -208,3 +215,5 @@ def described(each: Weighed) -> tuple[str, str]:
     if each.family.packing:
         parts.append(("packed", "拼接"))
     return ", ".join(part[0] for part in parts), "，".join(part[1] for part in parts)
+    if each.family.activations_on_host:
+        parts.append(("activations on the host", "激活在主机内存"))

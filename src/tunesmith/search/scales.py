@@ -93,7 +93,7 @@ class Scales:
         found: list[Weighed] = []
         worth: dict[Family, list[Variation]] = {}
         # The cheapest families first: their outlines tell how many parameters there are.
-        for family in sorted(space.families(self.wish, self.cluster, offload=offload), key=_by_cost):
+        for family in sorted(self._families(offload, split), key=_by_cost):
             if family.shared in self.outlines or not outlined_only:
                 worth[family] = self._worth_weighing(family, coarse=coarse, offload=offload)
         wanted = {family.shared: _optimizers(chosen) for family, chosen in worth.items() if chosen}
@@ -108,6 +108,9 @@ class Scales:
         every = list(space.variations(family, self.wish, self.cluster, coarse=coarse, offload=offload))
         may_fit = [each for each in every if self._least_bytes(family, each) <= self.available_bytes]
         if may_fit or coarse or not family.checkpointed or family.name in WEIGHT_BYTES:
+    def _families(self, offload: bool, split: bool) -> Iterator[Family]:
+        return space.families(self.wish, self.cluster, offload=offload, split=split)
+
             return may_fit
         return [
             each

@@ -165,7 +165,7 @@ def _traced(candidates: Sequence[Weighed], limit: int, scales: Scales, *, top: i
 def _shared(each: Weighed) -> str:
     """Return how cards share a recipe, as far as plans of one method are told apart by it."""
     v = each.variation
-    if v.offloads:
+    if v.offloads or each.family.activations_on_host:
         return "offload"
     return "whole" if v.sharding in ("none", "ddp") else "shards"
 

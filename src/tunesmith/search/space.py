@@ -111,7 +111,9 @@ METHODS: Final[tuple[tuple[str, str, Mapping[str, Any]], ...]] = (
 """What is trained, the truest first: name, name in Chinese, keys."""
 
 
-def families(wish: Wish, cluster: Cluster, *, offload: bool = False) -> Iterator[Family]:
+def families(
+    wish: Wish, cluster: Cluster, *, offload: bool = False, split: bool = False
+) -> Iterator[Family]:
     """Yield the families to weigh, the truest method first, without checkpointing before with it.
 
     With *offload* also those whose activations rest on the host, where they take a good part of a card.
@@ -139,6 +141,22 @@ def _inputs_bytes(wish: Wish) -> int:
     """Return what the inputs of all layers take for one sequence, in 16 bits."""
     model = wish.architecture
     return 2 * (model.num_hidden_layers or 0) * (model.hidden_size or 0) * wish.sequence_length
+        for tensor in tensors(wish, cluster) if split and name == "full" else ():
+            yield replace(plain, tensor=tensor)
+            yield replace(plain, tensor=tensor, checkpointed=True)
+
+
+def tensors(wish: Wish, cluster: Cluster) -> Iterator[int]:
+    """Yield the numbers of cards that may split every layer: powers of two that divide heads and a node.
+
+    Where all weights are to learn: PEFT's adapters fit few split layers, and quantised ones are not split.
+    """
+    model, number = wish.architecture, 2
+    heads = (model.num_attention_heads or 1, model.num_key_value_heads or model.num_attention_heads or 1)
+    while wish.method == "full" and cluster.gpus % number == 0:
+        if all(count % number == 0 for count in heads):
+            yield number
+        number *= 2
 
 
 def _wanted(keys: Mapping[str, Any], wish: Wish) -> bool:

@@ -57,7 +57,6 @@ HELD_OUT: Final = 0.02
 """Share of the data that is kept for evaluation where a recipe asks for one."""
 
 MEMORY: Final[Mapping[str, str]] = {
-    "activation_offloading": "what it keeps in the host's memory is not estimated. Set it to false.",
     "optim_target_modules": "it projects the gradients of the modules it names. Remove it.",
     "torch_compile": "a compiled model keeps other tensors. Set it to false.",
     "parallelism_config": "tensor and context parallelism are not estimated. Remove it.",

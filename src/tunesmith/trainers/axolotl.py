@@ -106,7 +106,8 @@ KERNELS: Final = ("lora_mlp_kernel", "lora_qkv_kernel", "lora_o_kernel")
 """Its fused LoRA kernels, which it switches on by itself where it can."""
 
 REFUSED: Final = {
-    "activation_offloading": "activations in the host's memory are not estimated. Set it to false.",
+    "activation_offloading": "Axolotl wraps the layers itself and changes TRL's hooks, which is not reproduced. "
+    "Set it to false.",
     "layer_offloading": "layers in the host's memory are not estimated. Set it to false.",
     "selective_checkpointing": "it keeps some operations' results. Remove it.",
     "tensor_parallel_size": "accelerate's FSDP2 over split layers is not estimated. Set it to 1.",
@@ -369,7 +370,7 @@ def _read_optimizer(reading: Reading) -> None:
 def _read_checkpointing(reading: Reading) -> None:
     if reading.get("gradient_checkpointing") in ("offload", "offload_disk"):
         reading.refuse(
-            "gradient_checkpointing", "activations off the card are not estimated. Set it to true."
+            "gradient_checkpointing", "Axolotl's own offload is not reproduced. Set it to true."
         )
         return
     on = reading.boolean("gradient_checkpointing")

@@ -51,6 +51,7 @@ MATERIAL: Final = (
     "gradient_checkpointing_kwargs.use_reentrant",
     "gradient_checkpointing_kwargs.every_n_layers",
     "gradient_checkpointing_kwargs.offload",
+    "activation_offloading",
     "sharding",
     "parallel.tensor",
     "parallel.context",

@@ -72,7 +72,7 @@ ATTENTION: Final = {"q_proj": "q_proj", "k_proj": "k_proj", "v_proj": "v_proj", 
 MLP: Final = ("gate_proj", "up_proj", "down_proj")
 
 REFUSED: Final = {
-    "enable_activation_offloading": "activations in the host's memory are not estimated. Set it to False.",
+    "enable_activation_offloading": "torchtune's own hooks are not reproduced, only TRL's are. Set it to False.",
     "optimizer_in_bwd": "optimizer steps inside the backward pass are not estimated. Set it to False.",
     "compile": "a compiled model keeps other tensors. Set it to False.",
     "tensor_parallel_dim": "torchtune splits its models by plans of its own, not estimated. Set it to 1.",

@@ -37,6 +37,7 @@ DEFAULTS: Final = Defaults(
             "packing": False,
             "learning_rate": 2e-5,
             "loss_type": "nll",
+            "activation_offloading": False,
         },
         "trl/trainer/base_config.py": {"gradient_checkpointing": True, "bf16": None},
         "trl/trainer/model_config.py": {
@@ -89,6 +90,7 @@ def write(recipe: Recipe, job: Job) -> Draft:
     content |= _quantization_arguments(recipe, draft)
     content |= {"max_length": recipe.sequence_length, "packing": recipe.packing}
     content |= step_arguments(recipe) | checkpointing_arguments(recipe) | precision_arguments(recipe)
+    content |= {"activation_offloading": True} if recipe.activation_offloading else {}
     content |= training_arguments(recipe)
     content |= _data_arguments(job)
     content |= {"test_split_size": HELD_OUT} if "eval_steps" in content and job.is_file else {}
@@ -172,6 +174,8 @@ def read(reading: Reading) -> None:
     reading.set("packing", reading.boolean("packing"), "packing")
     read_step(reading)
     read_checkpointing(reading)
+    offloading = reading.boolean("activation_offloading")
+    reading.set("activation_offloading", offloading, "activation_offloading")
     read_training(reading)
     reading.refuse_all(REFUSED)
     if reading.get("loss_type") == "dft":
