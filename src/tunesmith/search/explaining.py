@@ -52,7 +52,11 @@ def _neighbours(chosen: Weighed, scales: Scales) -> Iterator[tuple[tuple[str, st
             family,
             replace(v, optim=space.FULL_OPTIMIZERS[0]),
         )
-    if v.sharding not in ("none", "ddp") and scales.cluster.cards > 1 and v.offload_optimizer == "none":
+    if v.context > 1 and v.accumulation % v.context == 0:
+        whole = replace(v, context=1, accumulation=v.accumulation // v.context)
+        yield ("Whole sequences on every card", "每卡处理完整序列时"), family, whole
+    copied = v.sharding in ("none", "ddp") or v.context > 1 or v.offload_optimizer != "none"
+    if not copied and scales.cluster.cards > 1:
         yield ("A copy on every card (DDP)", "每卡一份（DDP）"), family, replace(v, sharding="ddp")
     if v.r is not None and v.r < space.RANKS[-1]:
         rank = space.RANKS[space.RANKS.index(v.r) + 1]
@@ -63,7 +67,10 @@ def _laid_out(chosen: Weighed, scales: Scales) -> Iterator[tuple[tuple[str, str]
     """Yield the same recipe with examples in sequences of their own or joined, and with plain attention."""
     family, v, cards = chosen.family, chosen.variation, scales.cluster.cards
     for other in space.families(scales.wish, scales.cluster):
-        if (other.name, other.checkpointed) != (family.name, family.checkpointed):
+        if (
+            replace(other, packing=family.packing, attention=family.attention, outlined=family.outlined)
+            != family
+        ):
             continue
         if other.packing is not family.packing and scales.holds(other, v):
             words = ("Packed it", "拼接时") if other.packing else ("Without packing it", "不拼接时")
@@ -210,10 +217,14 @@ def described(each: Weighed) -> tuple[str, str]:
     parts.append(reasons.OPTIMIZERS[v.optim])
     if v.sharding != "none":
         parts.append(reasons.SHARDINGS[v.sharding])
+    if v.context > 1:
+        parts.append((f"sequences split over {v.context} cards", f"每个序列由 {v.context} 张卡共同处理"))
+    if v.tensor > 1:
+        parts.append((f"layers split over {v.tensor} cards", f"每层切到 {v.tensor} 张卡"))
     if v.offload_optimizer != "none":
         parts.append(("offload to the host", "卸载到主机内存"))
+    if each.family.activations_on_host:
+        parts.append(("activations on the host", "激活在主机内存"))
     if each.family.packing:
         parts.append(("packed", "拼接"))
     return ", ".join(part[0] for part in parts), "，".join(part[1] for part in parts)
-    if each.family.activations_on_host:
-        parts.append(("activations on the host", "激活在主机内存"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -82,12 +82,17 @@ class Scales:
         return self.cluster.gpu.memory_bytes
 
     def weigh_all(
-        self, *, coarse: bool = False, offload: bool = True, outlined_only: bool = False
+        self,
+        *,
+        coarse: bool = False,
+        offload: bool = True,
+        outlined_only: bool = False,
+        split: bool = False,
     ) -> list[Weighed]:
         """Return every recipe of the space that has an outline, weighed.
 
         *coarse* leaves fine choices out; without *offload* everything rests on the cards; *outlined_only*
-        makes no new outline. Of a family of which nothing can fit the plainest recipes are weighed all the
+        makes no new outline; *split* adds layers that cards split. Of a family of which nothing can fit the plainest recipes are weighed all the
         same, so that it can be said what they lack.
         """
         found: list[Weighed] = []
@@ -103,14 +108,14 @@ class Scales:
                 found += [self.weigh(family, each) for each in chosen if self.holds(family, each)]
         return found
 
+    def _families(self, offload: bool, split: bool) -> Iterator[Family]:
+        return space.families(self.wish, self.cluster, offload=offload, split=split)
+
     def _worth_weighing(self, family: Family, *, coarse: bool, offload: bool) -> list[Variation]:
         """Return the variations that may fit; where none may, the plainest of what people ask for."""
         every = list(space.variations(family, self.wish, self.cluster, coarse=coarse, offload=offload))
         may_fit = [each for each in every if self._least_bytes(family, each) <= self.available_bytes]
         if may_fit or coarse or not family.checkpointed or family.name in WEIGHT_BYTES:
-    def _families(self, offload: bool, split: bool) -> Iterator[Family]:
-        return space.families(self.wish, self.cluster, offload=offload, split=split)
-
             return may_fit
         return [
             each
@@ -329,8 +334,9 @@ class Scales:
         learns = family.keys["method"] == "full"
         sharded = variation.sharding in ("zero3", "fsdp", "fsdp_grad_op", "fsdp_hybrid")
         cards = self.cluster.gpus if variation.sharding == "fsdp_hybrid" else self.cluster.cards
-        weights = 0.0 if variation.offload_parameters != "none" else weight / (cards if sharded else 1)
-        split = cards if sharded or variation.sharding == "zero2" else 1
+        alone = variation.tensor
+        weights = 0.0 if variation.offload_parameters != "none" else weight / (cards if sharded else alone)
+        split = cards if sharded or variation.sharding == "zero2" else alone
         gradients = weight / split if learns and variation.offload_optimizer == "none" else 0.0
         return int(parameters * (weights + gradients))
 

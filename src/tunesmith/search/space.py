@@ -50,6 +50,8 @@ class Family:
     """What sets the family's recipes apart, as dotted keys."""
     checkpointed: bool
     """Whether layers are checkpointed."""
+    tensor: int = 1
+    """Cards that split every layer."""
     activations_on_host: bool = False
     """Whether what checkpointing keeps, the layers' inputs, rests in the memory of the host."""
     packing: bool = False
@@ -82,12 +84,15 @@ class Family:
     @property
     def optimizers(self) -> tuple[str, ...]:
         """Return the optimizers that are weighed."""
+        if self.tensor > 1:  # others cannot step on the parts of a split model
+            return FULL_OPTIMIZERS[:1]
         return ADAPTER_OPTIMIZERS if self.keys["method"] in ("lora", "qlora") else FULL_OPTIMIZERS
 
     def base(self, wish: Wish, gpu: Gpu, *, several: bool) -> Recipe:
         """Return the recipe whose outline is traced: one sequence, AdamW, on one *gpu* or *several*."""
+        gpus = self.tensor if self.tensor > 1 else 2 if several else 1
         first = Variation(
-            batch=1, length=wish.sequence_length, optim=FULL_OPTIMIZERS[0], gpus=2 if several else 1
+            batch=1, length=wish.sequence_length, optim=FULL_OPTIMIZERS[0], gpus=gpus, tensor=self.tensor
         )
         return recipe(self.shared, wish, first, gpu=gpu.name)
 
@@ -116,7 +121,8 @@ def families(
 ) -> Iterator[Family]:
     """Yield the families to weigh, the truest method first, without checkpointing before with it.
 
-    With *offload* also those whose activations rest on the host, where they take a good part of a card.
+    With *offload* also those whose activations rest on the host, where they take a good part of a card; with
+    *split* those whose layers several cards split.
     """
     methods = [*METHODS]
     if wish.method == "freeze":
@@ -135,12 +141,6 @@ def families(
             yield replace(laid, checkpointed=True)
             if offload and _inputs_bytes(wish) > WORTH_OFFLOADING * cluster.gpu.memory_bytes:
                 yield replace(laid, checkpointed=True, activations_on_host=True)
-
-
-def _inputs_bytes(wish: Wish) -> int:
-    """Return what the inputs of all layers take for one sequence, in 16 bits."""
-    model = wish.architecture
-    return 2 * (model.num_hidden_layers or 0) * (model.hidden_size or 0) * wish.sequence_length
         for tensor in tensors(wish, cluster) if split and name == "full" else ():
             yield replace(plain, tensor=tensor)
             yield replace(plain, tensor=tensor, checkpointed=True)
@@ -157,6 +157,12 @@ def tensors(wish: Wish, cluster: Cluster) -> Iterator[int]:
         if all(count % number == 0 for count in heads):
             yield number
         number *= 2
+
+
+def _inputs_bytes(wish: Wish) -> int:
+    """Return what the inputs of all layers take for one sequence, in 16 bits."""
+    model = wish.architecture
+    return 2 * (model.num_hidden_layers or 0) * (model.hidden_size or 0) * wish.sequence_length
 
 
 def _wanted(keys: Mapping[str, Any], wish: Wish) -> bool:
@@ -275,6 +281,7 @@ def variations(
                                 offload_parameters=parameters_place,
                                 quantizes_on_host=hosted,
                                 every_n_layers=every,
+                                tensor=family.tensor,
                                 context=context,
                             )
 
@@ -301,8 +308,8 @@ def step_batch(wish: Wish, cluster: Cluster, *, packing: bool = False) -> int:
 
     Raises RecipeError where the batch that was asked for cannot be shared out.
     """
-    contexts = _contexts(wish, cluster, packing=packing)
-    return wish.batch(*(cluster.cards // context for context in contexts), packing=packing)
+    sharing = (*_contexts(wish, cluster, packing=packing), *tensors(wish, cluster))
+    return wish.batch(*(cluster.cards // cards for cards in sharing), packing=packing)
 
 
 def _contexts(wish: Wish, cluster: Cluster, *, packing: bool) -> Iterator[int]:
@@ -329,9 +336,9 @@ def _shares(family: Family, sharding: str, wish: Wish, cluster: Cluster) -> Iter
     transformers' Trainer splits a batch for sdpa only, and accelerate beside FSDP2 only.
     """
     batch = step_batch(wish, cluster, packing=family.packing)
-    able = sharding == "fsdp" and family.attention in ("", "sdpa") and trainer(wish) != "loop"
+    able = sharding == "fsdp" and family.tensor == 1 and family.attention in ("", "sdpa") and trainer(wish) != "loop"
     for context in _contexts(wish, cluster, packing=family.packing):
-        groups = cluster.cards // context
+        groups = cluster.cards // (context * family.tensor)
         if (able or context == 1) and groups and batch % groups == 0:
             yield context, batch // groups
 
@@ -344,6 +351,9 @@ def shardings(family: Family, cluster: Cluster, *, offload: bool) -> Iterator[tu
     under it are no family of their own. Quantised weights are sharded by FSDP only: bitsandbytes' blocks
     cannot be flattened into DeepSpeed's partitions.
     """
+    if family.tensor > 1:
+        yield "none" if family.tensor == cluster.cards else "fsdp", "none", "none"
+        return
     full = family.keys["method"] in ("full", "freeze")
     masters = family.keys.get("precision.weights") == "float32"
     quantized = family.keys["method"] == "qlora"
