@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tunesmith.api.recipes import as_recipe
 from tunesmith.architecture import Architecture, load_architecture
-from tunesmith.errors import MissingExtraError
+from tunesmith.errors import MissingExtraError, UnsupportedError
 from tunesmith.hardware import Gpu
 from tunesmith.hardware import gpu as find_gpu
 from tunesmith.recipe import Recipe
@@ -65,8 +65,27 @@ def estimate(
             return replace(kept, suggestions=kept.suggestions if suggest else (), view=_view)
     known = kept_answer(question, timeline=True, suggested=False) if suggest and engine != "trace" else None
     answer = _computed(question, known, suggest=suggest)
-    keep_answer(question, answer, suggested=suggest)
+    needless = engine == "ledger" and not timeline  # a search asks for many, and shows none of their events
+    keep_answer(question, replace(answer, timeline=None) if needless else answer, suggested=suggest)
     return replace(answer, view=_view)
+
+
+def confirmed(recipe: Recipe) -> Estimate:
+    """Return what *recipe* needs, from a few layers where its layers repeat, else from all."""
+    try:
+        return estimate(recipe, engine="ledger", timeline=False)
+    except UnsupportedError:
+        return estimate(recipe, timeline=False)
+
+
+def is_confirmed(recipe: Recipe) -> bool:
+    """Return whether what *recipe* needs is on disk."""
+    from tunesmith.memory.answers import kept_answer
+
+    card = find_gpu(recipe.hardware.gpu) if recipe.hardware.gpu else None
+    architecture = load_architecture(recipe.model)
+    questions = (_question(architecture, recipe, card, engine) for engine in ("ledger", "trace"))
+    return any(kept_answer(each, timeline=False, suggested=False) is not None for each in questions)
 
 
 def _view(estimate: Estimate) -> str:

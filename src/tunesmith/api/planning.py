@@ -7,14 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tunesmith.api.estimating import REFERENCE_GPU, estimate, run_step
+from tunesmith.api.estimating import REFERENCE_GPU, confirmed, run_step
 from tunesmith.architecture import load_architecture
-from tunesmith.errors import UnsupportedError
 from tunesmith.hardware import Cluster
 from tunesmith.hardware import gpu as find_gpu
 from tunesmith.recipe import Recipe
 
 if TYPE_CHECKING:
+    from tunesmith.api.ahead import Ahead
     from tunesmith.data.lengths import Lengths
     from tunesmith.data.measuring import Progress
     from tunesmith.memory.estimate import Estimate
@@ -84,10 +84,11 @@ def plan(  # noqa: PLR0913 -- each is one option of the command, by name
         wish = with_lengths(wish, measured, sequence_length=sequence_length, packing=packing)
     with ahead() as helper:
         engine = Engine(
-            outline=_outline,
-            estimate=_confirmed,
+            outline=partial(_outline, helper=helper),
+            estimate=partial(_answer, helper=helper),
             prices=read_prices(prices),
-            ahead=helper.start,
+            ahead=helper.outlines,
+            foresee=helper.answers,
             tell=tell,
         )
         return search(wish, engine, top=top)
@@ -98,20 +99,19 @@ def _measuring(tell: Callable[[str, str], None], rows: int, share: float) -> Non
     tell(f"Measuring the data: {rows:,} rows, {share:.0%}", f"正在统计数据长度：{rows:,} 行，{share:.0%}")
 
 
-def _confirmed(recipe: Recipe) -> Estimate:
-    """Return what *recipe* needs, from a few layers where its layers repeat, else from all."""
-    try:
-        return estimate(recipe, engine="ledger", timeline=False)
-    except UnsupportedError:
-        return estimate(recipe, timeline=False)
-
-
-def _outline(recipe: Recipe, optims: Sequence[str]) -> Outline:
+def _outline(recipe: Recipe, optims: Sequence[str], *, helper: Ahead) -> Outline:
     """Return the outline of *recipe*'s class, from disk where it was made before."""
     from tunesmith.memory.outline import outline
 
+    helper.take("outline", recipe)
     card = find_gpu(recipe.hardware.gpu or REFERENCE_GPU)
     return outline(load_architecture(recipe.model), recipe, card, trace=run_step, optims=optims)
+
+
+def _answer(recipe: Recipe, *, helper: Ahead) -> Estimate:
+    """Return what *recipe* needs, from disk where it was found before."""
+    helper.take("answer", recipe)
+    return confirmed(recipe)
 
 
 def lengths(

@@ -49,6 +49,8 @@ class Engine:
     """Hears which outlines will be asked for, in order, and may begin with them."""
     foresee: Callable[[Sequence[Recipe]], None] = lambda _recipes: None
     """Hears which recipes are likely to be estimated next, in order, and may begin with them."""
+    foresee: Callable[[Sequence[Recipe]], None] = lambda _recipes: None
+    """Hears which recipes are likely to be estimated next, in order, and may begin with them."""
     tell: Callable[[str, str], None] = lambda _en, _zh: None
     """Hears what is being done, in English and Chinese."""
 

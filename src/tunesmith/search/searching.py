@@ -142,8 +142,11 @@ def _traced(candidates: Sequence[Weighed], limit: int, scales: Scales, *, top: i
     """Return the *candidates*, one of each kind, that a trace found to need at most *limit*."""
     found: dict[object, tuple[Weighed, Estimate]] = {}
     traces = 0
+    scales.engine.foresee(
+        [scales.recipe(e.family, e.variation) for e in _likely(candidates, limit, scales, top=top)]
+    )
     for each in candidates:
-        group = (each.family.name, _shared(each))
+        group = _group(each)
         if group in found or each.process_bytes * scales.correction(each) > limit:
             continue
         if scales.lacks_host(each):
@@ -160,6 +163,23 @@ def _traced(candidates: Sequence[Weighed], limit: int, scales: Scales, *, top: i
         if answer.fits and answer.peak.process_bytes <= limit:
             found[group] = (each, answer)
     return list(found.values())
+
+
+def _likely(candidates: Sequence[Weighed], limit: int, scales: Scales, *, top: int) -> list[Weighed]:
+    """Return the first of each kind, which are traced if each fits as its outline says."""
+    first: dict[object, Weighed] = {}
+    for each in candidates:
+        if len(first) == top:
+            break
+        fits = each.process_bytes * scales.correction(each) <= limit
+        if _group(each) not in first and fits and not scales.lacks_host(each):
+            first[_group(each)] = each
+    return list(first.values())
+
+
+def _group(each: Weighed) -> tuple[str, str]:
+    """Return what plans are told apart by: the method, and how cards share it."""
+    return each.family.name, _shared(each)
 
 
 def _shared(each: Weighed) -> str:
