@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tunesmith.recipe import Recipe
-from tunesmith.recipe.names import FSDP, ZERO
+from tunesmith.recipe.names import FSDP, ROTATIONS, ZERO
 from tunesmith.recipe.text import key_lines, read_text
 from tunesmith.trainers import deepspeed
 from tunesmith.trainers.defaults import Defaults
@@ -75,11 +75,9 @@ def section(recipe: Recipe) -> dict[str, Any]:
     }
     if kind == "FSDP":
         out["fsdp_config"] = {f"fsdp_{name}": value for name, value in fsdp(recipe).items()}
-        if recipe.sharding == "fsdp_hybrid":
-            out["parallelism_config"] = {
-                "parallelism_config_dp_replicate_size": hardware.nodes,
-                "parallelism_config_dp_shard_size": hardware.gpus,
-            }
+        grid = _grid(recipe)
+        if grid:
+            out["parallelism_config"] = {f"parallelism_config_{name}": value for name, value in grid.items()}
     if kind == "DEEPSPEED":
         out["deepspeed_config"] = {
             "deepspeed_config_file": deepspeed.NAME,
@@ -87,6 +85,22 @@ def section(recipe: Recipe) -> dict[str, Any]:
         }
         del out["mixed_precision"]  # accelerate refuses it beside a file that says bf16 and fp16 itself
     return out
+
+
+def _grid(recipe: Recipe) -> dict[str, Any]:
+    """Return the sizes of accelerate's ParallelismConfig where they are not one row of cards."""
+    hardware, hybrid = recipe.hardware, recipe.sharding == "fsdp_hybrid"
+    context = recipe.parallel.context if recipe.parallel is not None else 1
+    if context == 1 and not hybrid:
+        return {}
+    sizes: dict[str, Any] = {
+        "dp_replicate_size": hardware.nodes if hybrid else 1,
+        "dp_shard_size": (hardware.gpus if hybrid else hardware.world_size) // context,
+    }
+    if context > 1:
+        assert recipe.parallel is not None
+        sizes |= {"cp_size": context, "cp_comm_strategy": recipe.parallel.rotation}
+    return sizes
 
 
 def fsdp(recipe: Recipe) -> dict[str, Any]:
@@ -138,12 +152,23 @@ def read(reading: Reading) -> None:
         _read_deepspeed(reading)
     elif kind == "multi_gpu":
         reading.set("sharding", "ddp", "distributed_type")
-    for name in ("tp_size", "cp_size", "sp_size"):
+    _read_context(reading)
+    for name in ("tp_size", "sp_size"):
         size = reading.raw(f"parallelism_config.parallelism_config_{name}")
         if isinstance(size, int) and size > 1:
             reading.refuse(
                 f"parallelism_config.parallelism_config_{name}", "it is not estimated. Set it to 1."
             )
+
+
+def _read_context(reading: Reading) -> None:
+    """Set how many cards split a sequence, and how keys and values reach them."""
+    name, rotation = (
+        f"parallelism_config.parallelism_config_{key}" for key in ("cp_size", "cp_comm_strategy")
+    )
+    if (reading.integer(name, 1, 4096) or 1) > 1:
+        reading.set("parallel.context", reading.raw(name), name)
+        reading.set("parallel.rotation", reading.choice(rotation, ROTATIONS) or ROTATIONS[0], rotation, name)
 
 
 def read_cards(reading: Reading) -> None:

@@ -111,7 +111,7 @@ REFUSED: Final = {
     "layer_offloading": "layers in the host's memory are not estimated. Set it to false.",
     "selective_checkpointing": "it keeps some operations' results. Remove it.",
     "tensor_parallel_size": "accelerate's FSDP2 over split layers is not estimated. Set it to 1.",
-    "context_parallel_size": "context parallelism is not estimated. Set it to 1.",
+    "context_parallel_size": "ring-flash-attention is not estimated. Set it to 1.",
     "sequence_parallel_degree": "sequence parallelism is not estimated. Set it to 1.",
     "unfrozen_parameters": "write a freeze section in a recipe: freeze: {trainable: [...]}.",
     "lora_target_parameters": "adapters on single parameters are not in a recipe. Remove it.",

@@ -55,6 +55,7 @@ MATERIAL: Final = (
     "sharding",
     "parallel.tensor",
     "parallel.context",
+    "parallel.rotation",
     "parallel.expert",
     "parallel.pipeline",
     "offload.optimizer",

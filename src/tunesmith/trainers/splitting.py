@@ -1,4 +1,4 @@
-"""Tensor and expert parallelism in other trainers' files: which of them can say it as it is estimated.
+"""Tensor, expert and context parallelism in other trainers' files: which can say it as it is estimated.
 
 What is estimated is transformers' own ``DistributedConfig`` (docs/parallelism.md), which splits the model and
 shares the rest by its own FSDP2. TRL hands it on to ``from_pretrained``; scripts launched by accelerate can.
@@ -24,6 +24,15 @@ REFUSED: Final[Mapping[str, str]] = {
 }
 """Trainers that split layers or experts otherwise than is estimated, and how."""
 
+APART: Final[Mapping[str, str]] = {
+    "deepspeed": "its Ulysses splits sequences by heads",
+    "llamafactory": "its trainers for TRL's and transformers' recipes split no sequences",
+    "axolotl": "it splits sequences by ring-flash-attention",
+    "torchtune": "it splits no sequences",
+    "swift": "it splits sequences by Ulysses and a ring of its own",
+}
+"""Trainers that split sequences otherwise than accelerate, whose way is estimated, and how."""
+
 SIZES: Final = ("tp_size", "fsdp_size", "dp_replicate_size", "ep_size")
 """The sizes of a DistributedConfig that a recipe can say.
 
@@ -44,6 +53,8 @@ def refuse_split(recipe: Recipe, trainer: str, draft: Draft) -> None:
     """Refuse in *draft* what *trainer* cannot split as it is estimated."""
     if is_split(recipe) and trainer in REFUSED:
         draft.refuse(f"parallel: {REFUSED[trainer]}, which takes other memory than what is estimated")
+    if (recipe.parallel or Parallel()).context > 1 and trainer in APART:
+        draft.refuse(f"parallel.context: {APART[trainer]}; what is estimated is accelerate's ring")
 
 
 def distributed_config(recipe: Recipe) -> dict[str, int]:

@@ -89,6 +89,8 @@ def write(recipe: Recipe, job: Job) -> Draft:
         content |= _adapter_arguments(recipe.adapter, draft)
     content |= _quantization_arguments(recipe, draft)
     content |= {"max_length": recipe.sequence_length, "packing": recipe.packing}
+    if recipe.parallel is not None and recipe.parallel.context > 1:  # batches are split into so many parts
+        content |= {"pad_to_multiple_of": 2 * recipe.parallel.context}
     content |= step_arguments(recipe) | checkpointing_arguments(recipe) | precision_arguments(recipe)
     content |= {"activation_offloading": True} if recipe.activation_offloading else {}
     content |= training_arguments(recipe)
