@@ -64,6 +64,31 @@ INT8 = {"bits": 8, "quant_type": "int8", "double_quant": False}
             "expected tensor x context that divides the 2 cards of a node under fsdp_hybrid.",
         ),
         (
+            {"parallel": {"context": 2}, "hardware": {"gpus": 2}},
+            "sharding: given none, expected fsdp for the cards that parallel leaves over.",
+        ),
+        (
+            {"parallel": {"context": 2}, "hardware": {"gpus": 2}, "sharding": "zero3"},
+            "sharding: given zero3, expected fsdp, the only sharding beside which accelerate has it.",
+        ),
+        (
+            {
+                "parallel": {"context": 2},
+                "hardware": {"gpus": 2},
+                "sharding": "fsdp",
+                "sequence_length": 2050,
+            },
+            "sequence_length: given 2050, expected a multiple of 4",
+        ),
+        (
+            {"parallel": {"context": 2}, "hardware": {"gpus": 2}, "sharding": "fsdp", "packing": True},
+            "packing: given true, expected false with parallel.context.",
+        ),
+        (
+            {"parallel": {"context": 2}, "hardware": {"gpus": 2, "nodes": 2}, "sharding": "fsdp_hybrid"},
+            "parallel.context: given 2, expected fewer than the 2 cards of a node under fsdp_hybrid.",
+        ),
+        (
             {"offload": {"optimizer": "cpu"}},
             "offload.optimizer: given cpu, expected none with sharding none.",
         ),
@@ -99,6 +124,12 @@ def test_a_conflict_is_one_problem_with_a_way_out(chosen, says):
         {"sharding": "zero3", "offload": {"optimizer": "nvme", "parameters": "nvme"}},
         {"sharding": "fsdp", "offload": {"optimizer": "cpu", "parameters": "cpu"}},
         {"sharding": "ddp", "hardware": {"gpus": 1}},
+        {"sharding": "fsdp", "hardware": {"gpus": 8}, "parallel": {"context": 8}, "sequence_length": 131072},
+        {
+            "sharding": "fsdp_hybrid",
+            "hardware": {"gpus": 4, "nodes": 2},
+            "parallel": {"context": 2, "rotation": "alltoall"},
+        },
     ],
 )
 def test_what_upstream_offers_is_allowed(chosen):

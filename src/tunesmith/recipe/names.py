@@ -27,6 +27,9 @@ FSDP: Final = ("fsdp", "fsdp_grad_op", "fsdp_hybrid")
 ZERO: Final = ("zero1", "zero2", "zero3")
 """The shardings that are DeepSpeed's."""
 
+ROTATIONS: Final = ("allgather", "alltoall")
+"""How keys and values reach the cards that split a sequence: all at once, or from one card to the next."""
+
 OFFLOADS: Final = ("none", "cpu", "nvme")
 """Where a sharded part rests while it is not used."""
 
