@@ -5,9 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from unittest import mock
 
 import pytest
 import torch
+from bitsandbytes import functional
 
 from tunesmith.architecture import load_architecture
 from tunesmith.memory import loading, step
@@ -53,7 +55,8 @@ def on_cpu() -> Callable[[dict[str, Any]], CpuRun]:
         recipe, device = Recipe.from_mapping(mapping), torch.device("cpu")
         model = loading.build(load_architecture(recipe.model), engine_recipe(recipe))
         recorder = Recorder(device)
-        with warnings.catch_warnings(), recorder:
+        # Each run is a process of its own, in which bitsandbytes makes its tables once.
+        with mock.patch.dict(functional.name2qmap, clear=True), warnings.catch_warnings(), recorder:
             warnings.simplefilter("ignore")
             recorder.paused = not step.loads_on_card(recipe)
             for moment in step.run(model, recipe, device, label=recorder.label):

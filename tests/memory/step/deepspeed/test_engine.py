@@ -71,8 +71,24 @@ def test_trl_checkpoints_adapters_reentrantly_under_stage_3() -> None:
     assert not engine_recipe(recipe.replace(sharding="zero2")).gradient_checkpointing_kwargs["use_reentrant"]
 
 
-def test_quantised_weights_are_refused_under_stage_3() -> None:
-    """Packed 4-bit weights under stage 3 get no figure; the error says what can be done."""
-    recipe = Recipe.from_mapping({"model": "gpt2", "method": "qlora", "sharding": "zero3"})
-    with pytest.raises(UnsupportedError, match="zero2 or fsdp"):
-        zero_of(recipe)
+def test_8_bit_weights_are_refused_under_stage_3() -> None:
+    """Cutting an int8 parameter frees nothing of what bitsandbytes keeps whole; the error says what to do."""
+    quantization = {"bits": 8, "quant_type": "int8"}
+    choices = {"model": "gpt2", "method": "qlora", "sharding": "zero3", "quantization": quantization}
+    with pytest.raises(UnsupportedError, match="zero2"):
+        zero_of(Recipe.from_mapping(choices))
+
+
+def test_packed_weights_of_another_floating_point_type_are_refused(on_cpu: Run) -> None:
+    """The engine casts every floating-point parameter; packed weights among them would be destroyed."""
+    row = ROWS["z3_q_bf"]["recipe"] | {"quantization": {"quant_storage": "float32"}}
+    for sharding in ("zero2", "zero3"):
+        with pytest.raises(UnsupportedError, match="bfloat16 or uint8"):
+            on_cpu({**row, "sharding": sharding})
+
+
+def test_packed_weights_are_cut_and_their_constants_stay_whole(on_cpu: Run) -> None:
+    """A card of three keeps less than a card of two, but more than its share of everything."""
+    rows = [ROWS[name]["recipe"] for name in ("z3_q_bf", "z3_q_w3")]
+    two, three = (on_cpu(row).phases["step2.end"].live for row in rows)
+    assert two > three > two / 2

@@ -14,7 +14,7 @@ from torch import nn
 
 from tunesmith.memory.step.deepspeed.communication import Communication
 from tunesmith.memory.step.deepspeed.settings import Settings
-from tunesmith.memory.step.deepspeed.shards import Handle, Shard, Shards, Status, shard_of
+from tunesmith.memory.step.deepspeed.shards import Handle, Handles, Shard, Shards, Status, shard_of
 
 NEVER = -(10**10)
 
@@ -43,7 +43,7 @@ class Coordinator:
 
     def __init__(self, settings: Settings, shards: Shards, communication: Communication) -> None:
         self.settings, self.shards, self.communication = settings, shards, communication
-        self._in_flight: dict[Shard, Handle] = {}
+        self._in_flight: dict[Shard, Handle | Handles] = {}
         self._recording, self._complete = False, False
         self._order: list[Unit] = []
         self._uses: list[tuple[Shard, int]] = []

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from bitsandbytes.nn import Params4bit
 from torch import nn
 
 from tunesmith.errors import UnsupportedError
@@ -96,11 +97,19 @@ class QuantizedZero(Zero):
     def shard(self, model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         """Cast what is not quantised to the engine's type, where it lies."""
         self._configure(model)
+        self._cast(model)
+        yield "shard", model
+
+    def _cast(self, model: nn.Module) -> None:
+        """Cast every parameter of a floating-point type: _cast_module_mixed_precision()."""
         for param in model.parameters():
             if param.dtype in CASTABLE and param.dtype is not self.settings.dtype:
+                if isinstance(param, Params4bit):
+                    raise UnsupportedError(
+                        _CAST_AWAY.format(str(param.dtype)[6:], str(self.settings.dtype)[6:])
+                    )
                 param.data = param.data.to(self.settings.dtype)
                 self.label([param], self.settings.learning if param.requires_grad else "weights")
-        yield "shard", model
 
 
 class ZeroThree(Zero):
@@ -114,9 +123,12 @@ class ZeroThree(Zero):
         for param in _to_card(model, self.settings.dtype, self.device):
             self._shards.convert(param, on_host=self.settings.rests_on_host(param.numel()))
         yield "load", model
-        coordinator = Coordinator(self.settings, self._shards, self.communication)
-        self._watched = Watched(model, coordinator, self._shards)
-        self._coordinator = coordinator
+        self._watch(model)
+
+    def _watch(self, model: nn.Module) -> None:
+        """Hook every module: DeepSpeedZeRoOffload."""
+        self._coordinator = Coordinator(self.settings, self._shards, self.communication)
+        self._watched = Watched(model, self._coordinator, self._shards)
 
     def prepare(self, optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
         """Make the engine's optimizer, which steps sub-groups of shares."""
@@ -146,19 +158,53 @@ class ZeroThree(Zero):
         super().backward(loss)
 
 
+class QuantizedZeroThree(ZeroThree, QuantizedZero):
+    """Stage 3 over 4-bit weights, which every card quantises whole before the engine cuts them into shares.
+
+    transformers does not build a quantised model under zero.Init (get_init_context() in
+    huggingface/transformers@v5.23.0:src/transformers/modeling_utils.py), so the engine converts it where it
+    lies: _convert_to_zero_parameters(). The constants of its blocks are no parameters and stay whole. Without
+    checkpointing bitsandbytes' product keeps the gathered weight until its backward pass (ctx.tensors in
+    bitsandbytes-foundation/bitsandbytes@0.50.2:bitsandbytes/autograd/_functions.py).
+    """
+
+    loads_on_card = True
+
+    def shard(self, model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+        """Cast what is not quantised, and keep a share of every parameter."""
+        self._configure(model)
+        self._cast(model)
+        self._shards = Shards(self.device, self.settings.world_size, self.communication, self.label)
+        for param in list(model.parameters()):
+            self._shards.convert(param, on_host=self.settings.converts_to_host(param.numel()))
+        del param
+        yield "shard", model
+        self._watch(model)
+
+
+_CAST_AWAY = (
+    "quantization.quant_storage {0} under DeepSpeed, which computes in {1}: its engine casts every "
+    "floating-point parameter to {1}, and packed weights would be destroyed. "
+    "Set quantization.quant_storage: {1} or uint8."
+)
+
+
 def zero_of(recipe: Recipe) -> type[Zero]:
     """Return what makes *recipe*'s run one of ZeRO.
 
-    Raises UnsupportedError for stage 3 over quantised weights.
+    Raises UnsupportedError for stage 3 over 8-bit weights.
     """
     if recipe.sharding != "zero3":
         return Zero if recipe.quantization is None else QuantizedZero
-    if recipe.quantization is not None:
+    if recipe.quantization is None:
+        return ZeroThree
+    if recipe.quantization.bits == 8:
         raise UnsupportedError(
-            "sharding zero3 with quantization: DeepSpeed runs it, but how long packed weights stay gathered "
-            "is not reproduced yet, so there is no figure. Set sharding: zero2 or fsdp, or method: lora."
+            "sharding zero3 with quantization.bits 8: bitsandbytes keeps the whole int8 weight beside the "
+            "parameter (MatmulLtState.CB), so that cutting the parameter frees nothing; there is no figure. "
+            "Set sharding: zero2, or quantization.bits: 4."
         )
-    return ZeroThree
+    return QuantizedZeroThree
 
 
 def engine_recipe(recipe: Recipe) -> Recipe:

@@ -68,6 +68,10 @@ class Settings:
         """Return whether zero.Init puts the share of a parameter with *numel* elements on the host."""
         return self.offload_parameters != "none" and numel > self.resident_threshold
 
+    def converts_to_host(self, numel: int) -> bool:
+        """Return the same of a model that is built already: every number of the engine is known by then."""
+        return self.offload_parameters != "none" and numel > self.persistence_threshold
+
 
 def settings_of(recipe: Recipe, model: nn.Module) -> Settings:
     """Return the settings of *recipe*, whose precision is already the engine's, for *model*.

@@ -87,6 +87,18 @@ class Handle:
             shard.status = Status.AVAILABLE
 
 
+class Handles:
+    """Gathers of several types on their way: MultipleAllGatherHandles."""
+
+    def __init__(self, handles: list[Handle]) -> None:
+        self._handles = handles
+
+    def wait(self) -> None:
+        """Give every parameter its whole tensor."""
+        for handle in self._handles:
+            handle.wait()
+
+
 class Shards:
     """Partitions parameters and gathers them again."""
 
@@ -121,7 +133,7 @@ class Shards:
         shard.param.data = torch.empty(0, dtype=shard.param.dtype, device=self.device)
         shard.status = Status.NOT_AVAILABLE
 
-    def start_gathering(self, shards: Iterable[Shard]) -> Handle:
+    def start_gathering(self, shards: Iterable[Shard]) -> Handle | Handles:
         """Start to gather and return the handle: all_gather_coalesced().
 
         One parameter is gathered in place. Several go through one buffer, from which each is copied once
@@ -137,14 +149,22 @@ class Shards:
         if len(chosen) == 1:
             self._gather_in_place(chosen[0])
             return Handle(chosen, None, self.world_size, self.label)
-        together = sum(shard.share_numel for shard in chosen)
-        dtype = chosen[0].param.dtype
+        by_type: dict[torch.dtype, list[Shard]] = {}
+        for shard in chosen:
+            by_type.setdefault(shard.param.dtype, []).append(shard)
+        handles = [self._gather_together(by_type[dtype]) for dtype in sorted(by_type, key=str)]
+        return handles[0] if len(handles) == 1 else Handles(handles)
+
+    def _gather_together(self, shards: list[Shard]) -> Handle:
+        """Start to gather several of one type through one buffer: _all_gather_dtype()."""
+        together = sum(shard.share_numel for shard in shards)
+        dtype = shards[0].param.dtype
         whole = torch.empty(together * self.world_size, dtype=dtype, device=self.device)
         self.label([whole], "communication buffers")
         mine = whole.narrow(0, 0, together)
-        torch.cat([self._local(shard) for shard in chosen], out=mine)
+        torch.cat([self._local(shard) for shard in shards], out=mine)
         self.communication.all_gather(whole, mine)
-        return Handle(chosen, whole, self.world_size, self.label)
+        return Handle(shards, whole, self.world_size, self.label)
 
     def gather(self, shards: Iterable[Shard]) -> None:
         """Gather and wait, each parameter into a tensor of its own: _all_gather()."""
