@@ -148,6 +148,11 @@ _CHINESE: Final = tuple(
             r"这些卡看同一批数据。",
         ),
         (
+            r"Every sequence is split over (\d+) cards, which attend in PyTorch's ring; those cards see the same "
+            r"batch, and all cards share the model\.",
+            r"每个序列切到 \1 张卡上，由 PyTorch 的环形注意力计算；这些卡看同一批数据，所有卡共同分担模型。",
+        ),
+        (
             r"Experts are shared out over (\d+) cards by transformers' DistributedConfig and the model's own "
             r"ep_plan; a card whose experts are preferred receives more tokens and needs more\.",
             r"transformers 的 DistributedConfig 按模型自带的 ep_plan 把专家分到 \1 张卡上；"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from tunesmith.recipe import Recipe
+from tunesmith.recipe import Parallel, Recipe
 from tunesmith.report.words import Tell, inert, tell
 
 Texts = tuple[str, str]
@@ -53,10 +53,11 @@ _TOLD: Final = (
     "gradient_checkpointing_kwargs",
     "hardware",
     "sharding",
+    "parallel",
     "offload",
 )
 """Keys that the words below tell, or the columns beside them."""
-_DECIDES: Final = ("quantization", "sharding", "offload", "checkpointing", "optim")
+_DECIDES: Final = ("quantization", "sharding", "parallel", "offload", "checkpointing", "optim")
 """Topics that decide the memory of a method."""
 _WORTH_A_WORD: Final = (*_DECIDES, "attention", "loss", "packing", "precision")
 """Topics that are named even where all recipes agree."""
@@ -88,6 +89,7 @@ def choices(recipe: Recipe) -> dict[str, Texts]:
     mixed = "" if autocast is None else f" + {_SHORT_DTYPES.get(autocast, autocast)} autocast"
     told: dict[str, Texts] = {
         "sharding": (_SHARDINGS.get(recipe.sharding, recipe.sharding),) * 2,
+        "parallel": _parallel(recipe),
         "offload": _offload(recipe),
         "quantization": ("", ""),
         "checkpointing": _checkpointing(recipe),
@@ -103,6 +105,22 @@ def choices(recipe: Recipe) -> dict[str, Texts]:
         if key not in _TOLD:
             told[key] = (f"{key}: {inert(_plain(value), 40)}",) * 2
     return told
+
+
+def _parallel(recipe: Recipe) -> Texts:
+    """Return how many cards share a model otherwise than in shards, e.g. ``context × 8``."""
+    parallel = recipe.parallel or Parallel()
+    words = (
+        ("tensor", "张量", parallel.tensor),
+        ("context", "上下文", parallel.context),
+        ("expert", "专家", parallel.expert),
+        ("pipeline", "流水线", parallel.pipeline),
+    )
+    split = [each for each in words if each[2] > 1]
+    passed = [] if parallel.rotation == "allgather" or parallel.context == 1 else [parallel.rotation]
+    english = [f"{name} × {number}" for name, _, number in split]
+    chinese = [f"{name}并行 × {number}" for _, name, number in split]
+    return " · ".join([*english, *passed]), " · ".join([*chinese, *passed])
 
 
 def _offload(recipe: Recipe) -> Texts:

@@ -15,7 +15,13 @@ Nothing here imports torch, and a call takes microseconds: a search makes tens o
 from tunesmith.throughput.assumptions import run_assumptions
 from tunesmith.throughput.interval import Interval
 from tunesmith.throughput.ring import Ring, around
-from tunesmith.throughput.run import run_hours, run_usd, tokens_per_second, tokens_per_step
+from tunesmith.throughput.run import (
+    run_hours,
+    run_usd,
+    sharing_a_batch,
+    tokens_per_second,
+    tokens_per_step,
+)
 from tunesmith.throughput.sharing import shared_work
 from tunesmith.throughput.step import StepTime, step_seconds, step_time
 
@@ -28,6 +34,7 @@ __all__ = [
     "run_hours",
     "run_usd",
     "shared_work",
+    "sharing_a_batch",
     "step_seconds",
     "step_time",
     "tokens_per_second",

@@ -7,7 +7,7 @@ from typing import Final
 
 from tunesmith.recipe import Recipe
 from tunesmith.report.words import Tell
-from tunesmith.throughput import Interval
+from tunesmith.throughput import Interval, sharing_a_batch
 
 _UNITS: Final = ((96.0, "d", "天", 1 / 24), (1.0, "h", "小时", 1.0), (1 / 60, "min", "分钟", 60.0))
 """From so many hours on, a unit in English and Chinese, and how many of it are an hour."""
@@ -51,16 +51,18 @@ def usd(interval: Interval | None, t: Tell, passes: float = 1.0) -> str:
 
 
 def batch(recipe: Recipe) -> str:
-    """Return micro-batch, accumulation and cards as factors, e.g. ``2 × 8 × 4``."""
-    cards = recipe.hardware.world_size
-    return f"{recipe.per_device_train_batch_size} × {recipe.gradient_accumulation_steps} × {cards}"
+    """Return micro-batch, accumulation and cards as factors, e.g. ``2 × 8 × 4``.
+
+    Cards that see one batch together count once.
+    """
+    groups = recipe.hardware.world_size // sharing_a_batch(recipe)
+    return f"{recipe.per_device_train_batch_size} × {recipe.gradient_accumulation_steps} × {groups}"
 
 
 def sequences(recipe: Recipe) -> int:
     """Return the sequences of one optimizer step over all cards."""
-    return (
-        recipe.per_device_train_batch_size * recipe.gradient_accumulation_steps * recipe.hardware.world_size
-    )
+    groups = recipe.hardware.world_size // sharing_a_batch(recipe)
+    return recipe.per_device_train_batch_size * recipe.gradient_accumulation_steps * groups
 
 
 def epochs(passes: float, t: Tell) -> str:

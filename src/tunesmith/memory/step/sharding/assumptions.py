@@ -19,6 +19,11 @@ def sharing_assumptions(recipe: Recipe) -> list[str]:
     if recipe.sharding not in FSDP:
         return said
     said.append("FSDP2 shards layers, embedding and head apart, as accelerate's fsdp2_prepare_model does.")
+    if recipe.parallel is not None and recipe.parallel.context > 1:
+        said.append(
+            f"Every sequence is split over {recipe.parallel.context} cards, which attend in PyTorch's ring; "
+            "those cards see the same batch, and all cards share the model."
+        )
     if recipe.quantization is None:
         said.append(
             "Weights reach the card one parameter at a time (fsdp_cpu_ram_efficient_loading: true); rank 0 "
