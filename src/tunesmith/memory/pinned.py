@@ -6,6 +6,7 @@ the system gives them no memory.
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -63,6 +64,24 @@ class PinnedMemory:
         self._watched[key] = weakref.ref(storage, freed)
 
 
+class _Addresses:
+    """Tells storages apart: a number far from all others for each, which no later one gets.
+
+    TRL notes where parameters lie before a trainer moves them to the card, so what lies there later is never
+    where one lay.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._known: dict[int, tuple[weakref.ref[Any], int]] = {}
+
+    def __call__(self, storage: torch.UntypedStorage) -> int:
+        known = self._known.get(storage._cdata)
+        if known is None or known[0]() is not storage:
+            known = self._known[storage._cdata] = weakref.ref(storage), next(self._numbers) << 48
+        return known[1]
+
+
 @contextmanager
 def offloading_hooks(streams: Streams, empty_cache: Callable[[], None]) -> Iterator[None]:
     """Let TRL's hooks take the meta device for an accelerator until the block ends.
@@ -70,13 +89,13 @@ def offloading_hooks(streams: Streams, empty_cache: Callable[[], None]) -> Itera
     They ask for its *streams*, tell storages apart by their addresses, and empty the allocator's cache before
     every forward pass. ``record_stream``, by which they hold memory back, does nothing: no stream is late.
     """
-    streams.empty_cache = empty_cache
+    streams.empty_cache, addresses = empty_cache, _Addresses()
     with ExitStack() as stack:
         for owner, name, value in (
             (torch, "meta", streams),
             (torch, "get_device_module", lambda _: streams),  # PyTorch's own remembers the first answer
             (torch.accelerator, "current_accelerator", lambda *_, **__: torch.device("meta")),
-            (torch.UntypedStorage, "data_ptr", lambda storage: storage._cdata << 48),
+            (torch.UntypedStorage, "data_ptr", lambda storage: addresses(storage)),
             (torch.Tensor, "record_stream", lambda tensor, stream: None),
         ):
             stack.enter_context(replaced(owner, name, value))
