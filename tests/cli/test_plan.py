@@ -66,7 +66,8 @@ def test_what_is_asked_is_what_was_typed(planned: Planned, answers: Answers) -> 
     asked = answers(planned())
     typed = (
         "plan gpt2 --gpu T4 --gpus 8 --nodes 2 --method lora --data d.jsonl --goal cheapest --budget 60usd "
-        "--seq 4096 --global-batch 64 --epochs 3 --prices p.csv --top 2"
+        "--seq 4096 --global-batch 64 --epochs 3 --prices p.csv --top 2 --packing --sample 500 "
+        "--set adapter.use_dora=true --set attn_implementation=eager"
     )
     assert main(typed.split()) == FITS
     (wishes,) = asked
@@ -74,7 +75,8 @@ def test_what_is_asked_is_what_was_typed(planned: Planned, answers: Answers) -> 
     assert wishes == {
         "model": "gpt2", "gpu": "T4", "gpus": 8, "nodes": 2, "method": "lora", "data": "d.jsonl",
         "goal": "cheapest", "budget_usd": 20.0, "sequence_length": 4096, "global_batch": 64,
-        "prices": "p.csv", "top": 2,
+        "prices": "p.csv", "top": 2, "packing": True, "sample": 500,
+        "fixed": {"adapter.use_dora": True, "attn_implementation": "eager"},
     }  # fmt: skip
 
 
@@ -83,7 +85,8 @@ def test_what_was_not_typed_is_left_to_the_search(planned: Planned, answers: Ans
     asked = answers(planned())
     assert main(["plan", "gpt2"]) == FITS
     chosen = {name: value for name, value in asked[0].items() if value is not None and name != "progress"}
-    assert chosen == {"model": "gpt2", "gpus": 1, "nodes": 1, "goal": "fastest", "top": 5}
+    usual = {"model": "gpt2", "gpus": 1, "nodes": 1, "goal": "fastest", "top": 5}
+    assert chosen == {**usual, "fixed": {}, "sample": api.SAMPLE}
 
 
 def test_one_when_nothing_fits(planned: Planned, answers: Answers, capsys: Capture) -> None:

@@ -1,4 +1,4 @@
-"""Outlines are made from a few traces, kept on disk, and refused where layers do not repeat."""
+"""Outlines are made from a few traces, kept on disk, and of all layers where they do not repeat."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from tunesmith.architecture import Architecture, load_architecture
-from tunesmith.errors import UnsupportedError
 from tunesmith.hardware import Gpu
+from tunesmith.memory.estimate import estimate_from
 from tunesmith.memory.ledger import Trace
 from tunesmith.memory.outline import Outline, Variation, outline
 from tunesmith.memory.outline.making import cast_class, one_card
 from tunesmith.recipe import Recipe
 
 Recipes = Callable[..., Recipe]
+FLASH = "flash_attention_2"
 
 
 def never(*_: object) -> Any:
@@ -48,7 +49,7 @@ def test_four_small_traces_are_enough(outlined: Callable[[str], Outline]) -> Non
     assert outlined("full").trainable_parameters == outlined("full").parameters
 
 
-def test_a_model_of_three_layers_has_no_outline(
+def test_a_model_of_three_layers_is_traced_whole(
     llama: Architecture,
     recipe_for: Recipes,
     real_trace: Trace,
@@ -56,11 +57,32 @@ def test_a_model_of_three_layers_has_no_outline(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """Where too few layers repeat, the answer is a reason to trace instead."""
+    """Where too few layers repeat, all are traced at three points, and a fourth is met."""
     monkeypatch.setenv("TUNESMITH_CACHE", str(tmp_path))
     short = load_architecture(llama.to_dict() | {"num_hidden_layers": 3})
-    with pytest.raises(UnsupportedError, match="too few layers"):
-        outline(short, recipe_for("full"), card, trace=never)
+    found = outline(short, recipe_for("full"), card, trace=real_trace, optims=("sgd",))
+    assert found.num_traces == 3
+    assert "sgd" in found.optimizers
+    for optim, near in (("adamw_torch_fused", 1e-3), ("sgd", 1e-2)):
+        variation = Variation(batch=8, length=256, optim=optim)
+        recipe = recipe_for("full", **variation.changes())
+        traced = estimate_from(real_trace(short, recipe, card), model="", recipe=recipe, gpu=None)
+        assert found.peak_bytes(variation) == pytest.approx(traced.peak.allocated_bytes, rel=near)
+
+
+@pytest.mark.parametrize("name", ["full", "lora"])
+def test_flash_attn_takes_what_pytorchs_flash_kernel_takes(
+    name: str, llama: Architecture, recipe_for: Recipes, real_trace: Trace, card: Gpu
+) -> None:
+    """So one outline serves both, to the byte, and packed examples to a thousandth."""
+    two = load_architecture(llama.to_dict() | {"num_hidden_layers": 2})
+    peaks = []
+    for changes in ({}, {"attn_implementation": FLASH}, {"attn_implementation": FLASH, "packing": True}):
+        recipe = recipe_for(name, per_device_train_batch_size=4, **changes)
+        traced = estimate_from(real_trace(two, recipe, card), model="", recipe=recipe, gpu=None)
+        peaks.append((traced.peak.allocated_bytes, traced.peak.reserved_bytes))
+    assert peaks[0] == peaks[1]
+    assert peaks[2] == pytest.approx(peaks[0], rel=2e-3)
 
 
 def test_the_class_of_a_recipe_is_one_card_and_one_pass(recipe_for: Recipes) -> None:

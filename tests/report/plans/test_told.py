@@ -70,5 +70,7 @@ def test_lengths_of_data_are_two_lines_and_an_assumption_none() -> None:
     assert "12 are cut, 1.2% of all tokens lost; 45% of a batch is padding" in second[0]
     assert "数据：5,000 条" in first[1] and "拼接后填满 97%" in second[1]
     assert lengths_lines({}) == []
+    remarked = {**LENGTHS, "remarks": ["Chat template: chatml."], "remarks_zh": ["对话模板：chatml。"]}
+    assert lengths_lines(remarked)[2:] == [("Chat template: chatml.", "对话模板：chatml。")]
     sampled = {**LENGTHS, "tokens": {**LENGTHS["tokens"], "mean_error": 4.6}}  # type: ignore[dict-item]
     assert "mean 312 ± 5" in lengths_lines(sampled)[0][0]

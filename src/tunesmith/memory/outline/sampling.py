@@ -87,7 +87,7 @@ def at_point(timeline: Timeline, number: int) -> Timeline:
 def sample(architecture: Architecture, recipe: Recipe, gpu: Gpu, trace: Trace) -> Sampled:
     """Return the whole run of *recipe*'s class at three points.
 
-    All layers are traced where they do not repeat. Raises UnsupportedError where too few points run the same
+    All layers are traced where they do not repeat, at one length, which most of them run alike. Raises UnsupportedError where too few points run the same
     operations.
     """
     layers = _repeating(architecture, recipe)
@@ -97,7 +97,7 @@ def sample(architecture: Architecture, recipe: Recipe, gpu: Gpu, trace: Trace) -
         with suppress(UnsupportedError):  # no rounds are found in the events: all layers are traced
             return sampler.joined(few, capped)
     sampler = _Sampler(architecture, recipe, gpu, trace, None)
-    return sampler.whole(*_points(architecture, recipe, sampler))
+    return sampler.whole(*_points(architecture, recipe, sampler, whole=True))
 
 
 def _repeating(architecture: Architecture, recipe: Recipe) -> Layers | None:
@@ -109,12 +109,12 @@ def _repeating(architecture: Architecture, recipe: Recipe) -> Layers | None:
 
 
 def _points(
-    architecture: Architecture, recipe: Recipe, sampler: _Sampler
+    architecture: Architecture, recipe: Recipe, sampler: _Sampler, *, whole: bool = False
 ) -> tuple[list[tuple[Where, Traced]], frozenset[_Seen]]:
     """Return traces at three points that run the same operations, and what stops growing at one chunk."""
     rank = recipe.adapter.r if recipe.adapter is not None and recipe.adapter.r else 0
     length = max(64, recipe.sequence_length)
-    for own, larger, smaller in (_any(length, rank), _one_chunk(length, rank)):
+    for own, larger, smaller in (_any(length, rank, alike=whole), _one_chunk(length, rank)):
         few = [(own, sampler.few(own))]
         for wanted in (larger, smaller):
             found = next(_agreeing(sampler, few[0][1], wanted), None)
@@ -132,10 +132,15 @@ def _points(
 _Choice = tuple[Where, list[Where], list[Where]]
 
 
-def _any(length: int, r: int) -> _Choice:
-    """Return the own point, points of more tokens than one chunk of the loss, and points of fewer."""
+def _any(length: int, r: int, *, alike: bool) -> _Choice:
+    """Return the own point, points of more tokens than one chunk of the loss, and points of fewer.
+
+    *alike*: all of one length, which is enough for a search.
+    """
     more = [(max(5, _CHUNK * 3 // 2 // each + 1), each) for each in (length // 8 * 8 + 104, length)]
     less = dict.fromkeys((min(_SHORT, length // 16 * 8 + 8), min(1032, length), length // 2, length))
+    if alike:
+        more, less = more[1:], {length: None}
     return (
         Where(max(2, -(-_MANY // length)), length, r),
         [Where(batch, each, r) for batch, each in (*more, (3, 2 * length))],
