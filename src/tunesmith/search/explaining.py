@@ -41,7 +41,7 @@ def _neighbours(chosen: Weighed, scales: Scales) -> Iterator[tuple[tuple[str, st
             replace(family, activations_on_host=False),
             v,
         )
-    if v.context == 1:  # cards that split sequences do so by sdpa, unpacked
+    if v.context == v.tensor == 1:  # cards that split sequences do so by sdpa, unpacked
         yield from _laid_out(chosen, scales)
     if v.accumulation % 2 == 0:
         what = (f"Micro-batch {2 * v.batch}", f"微批 {2 * v.batch}")
@@ -55,7 +55,7 @@ def _neighbours(chosen: Weighed, scales: Scales) -> Iterator[tuple[tuple[str, st
     if v.context > 1 and v.accumulation % v.context == 0:
         whole = replace(v, context=1, accumulation=v.accumulation // v.context)
         yield ("Whole sequences on every card", "每卡处理完整序列时"), family, whole
-    copied = v.sharding in ("none", "ddp") or v.context > 1 or v.offload_optimizer != "none"
+    copied = v.sharding in ("none", "ddp") or v.context * v.tensor > 1 or v.offload_optimizer != "none"
     if not copied and scales.cluster.cards > 1:
         yield ("A copy on every card (DDP)", "每卡一份（DDP）"), family, replace(v, sharding="ddp")
     if v.r is not None and v.r < space.RANKS[-1]:
@@ -159,10 +159,15 @@ def better_methods(
     available = scales.available_bytes
     for group in by_name.values():
         that_fit = [each for each in group if (scales.corrected_bytes(each) or available + 1) <= available]
-        if that_fit:
-            quick = min(that_fit, key=lambda each: each.middle_seconds)
+        that_fit.sort(key=lambda each: each.middle_seconds)
+        quick = next((each for each in that_fit if not scales.lacks_host(each)), None)
+        if quick is not None:
             times = quick.middle_seconds / chosen.middle_seconds
             yield quick, reasons.slower(described(quick), times, quick.fidelity, chosen.fidelity)
+            continue
+        if that_fit:
+            least = min(that_fit, key=lambda each: scales.host_bytes(each)[0])
+            yield least, reasons.host_too_small(described(least), *scales.host_bytes(least))
             continue
         first = min([each for each in group if _is_plain(each)] or group, key=lambda each: each.process_bytes)
         least = min(group, key=lambda each: each.process_bytes)

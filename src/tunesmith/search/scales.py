@@ -49,8 +49,6 @@ class Engine:
     """Hears which outlines will be asked for, in order, and may begin with them."""
     foresee: Callable[[Sequence[Recipe]], None] = lambda _recipes: None
     """Hears which recipes are likely to be estimated next, in order, and may begin with them."""
-    foresee: Callable[[Sequence[Recipe]], None] = lambda _recipes: None
-    """Hears which recipes are likely to be estimated next, in order, and may begin with them."""
     tell: Callable[[str, str], None] = lambda _en, _zh: None
     """Hears what is being done, in English and Chinese."""
 
@@ -94,8 +92,8 @@ class Scales:
         """Return every recipe of the space that has an outline, weighed.
 
         *coarse* leaves fine choices out; without *offload* everything rests on the cards; *outlined_only*
-        makes no new outline; *split* adds layers that cards split. Of a family of which nothing can fit the plainest recipes are weighed all the
-        same, so that it can be said what they lack.
+        makes no new outline; *split* adds layers that cards split. Of a family of which nothing can fit the
+        plainest recipes are weighed all the same, so that it can be said what they lack.
         """
         found: list[Weighed] = []
         worth: dict[Family, list[Variation]] = {}
@@ -225,7 +223,8 @@ class Scales:
 
     def lacks_host(self, each: Weighed) -> bool:
         """Return whether *each* rests on a host whose memory does not suffice."""
-        if not (each.variation.offloads or each.family.activations_on_host):
+        v = each.variation
+        if not (v.offloads or v.quantizes_on_host or each.family.activations_on_host):
             return False
         needed, there = self.host_bytes(each)
         return needed > there

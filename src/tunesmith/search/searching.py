@@ -14,6 +14,7 @@ from tunesmith.search import explaining, reasons, space
 from tunesmith.search.backwards import hardware_for
 from tunesmith.search.plan import Hardware, Miss, Plan, Plans, Point, Reason
 from tunesmith.search.scales import Engine, Scales
+from tunesmith.search.sharing import tensors
 from tunesmith.search.weighing import Weighed, fitting, front, ranked
 from tunesmith.search.wish import Wish
 from tunesmith.throughput import run_assumptions
@@ -99,12 +100,16 @@ def _found(scales: Scales, *, top: int) -> tuple[list[Weighed], Confirmed]:
     """Return every recipe, weighed, and those that a trace found to fit, the best first.
 
     Offload is slow: it is tried where full fine-tuning or quality is asked for, and where nothing else fits.
+    Layers that cards split are tried last: what they send inside a layer hides behind nothing.
     Raises UnsupportedError where no recipe can be outlined at all.
     """
     wish = scales.wish
     asked = wish.goal == "quality" or wish.method in ("full", "freeze")
-    for offload in (True,) if asked else (False, True):
-        weighed = scales.weigh_all(offload=offload)
+    ways = [(True, False)] if asked else [(False, False), (True, False)]
+    if any(tensors(wish, scales.cluster)):
+        ways.append((True, True))
+    for offload, split in ways:
+        weighed = scales.weigh_all(offload=offload, split=split)
         scales.engine.tell(
             f"Tracing the best of {len(weighed):,}", f"正在核实 {len(weighed):,} 个配方中最好的"
         )
@@ -187,6 +192,8 @@ def _shared(each: Weighed) -> str:
     v = each.variation
     if v.offloads or each.family.activations_on_host:
         return "offload"
+    if v.tensor > 1:
+        return "split"
     return "whole" if v.sharding in ("none", "ddp") else "shards"
 
 

@@ -10,6 +10,7 @@ from tunesmith.hardware import Cluster, Gpu
 from tunesmith.memory.outline import Variation
 from tunesmith.recipe import Recipe, with_changes
 from tunesmith.recipe.names import FSDP, ZERO
+from tunesmith.search.sharing import shardings, steps_shards, tensors
 from tunesmith.search.wish import Wish
 
 RANKS: Final = (8, 16, 32, 64)
@@ -116,9 +117,7 @@ METHODS: Final[tuple[tuple[str, str, Mapping[str, Any]], ...]] = (
 """What is trained, the truest first: name, name in Chinese, keys."""
 
 
-def families(
-    wish: Wish, cluster: Cluster, *, offload: bool = False, split: bool = False
-) -> Iterator[Family]:
+def families(wish: Wish, cluster: Cluster, *, offload: bool = False, split: bool = False) -> Iterator[Family]:
     """Yield the families to weigh, the truest method first, without checkpointing before with it.
 
     With *offload* also those whose activations rest on the host, where they take a good part of a card; with
@@ -144,19 +143,6 @@ def families(
         for tensor in tensors(wish, cluster) if split and name == "full" else ():
             yield replace(plain, tensor=tensor)
             yield replace(plain, tensor=tensor, checkpointed=True)
-
-
-def tensors(wish: Wish, cluster: Cluster) -> Iterator[int]:
-    """Yield the numbers of cards that may split every layer: powers of two that divide heads and a node.
-
-    Where all weights are to learn: PEFT's adapters fit few split layers, and quantised ones are not split.
-    """
-    model, number = wish.architecture, 2
-    heads = (model.num_attention_heads or 1, model.num_key_value_heads or model.num_attention_heads or 1)
-    while wish.method == "full" and cluster.gpus % number == 0:
-        if all(count % number == 0 for count in heads):
-            yield number
-        number *= 2
 
 
 def _inputs_bytes(wish: Wish) -> int:
@@ -262,7 +248,7 @@ def variations(
             if coarse:
                 micro = [size for size in micro if size.bit_count() == 1]
             for optim in optimizers:
-                if sharding != "none" and not _sharded_optimizer(sharding, optim, optimizer_place):
+                if sharding != "none" and not steps_shards(sharding, optim, optimizer_place):
                     continue
                 for rank in ranks if adapted else (None,):
                     for every in everies if family.checkpointed else (1,):
@@ -336,60 +322,16 @@ def _shares(family: Family, sharding: str, wish: Wish, cluster: Cluster) -> Iter
     transformers' Trainer splits a batch for sdpa only, and accelerate beside FSDP2 only.
     """
     batch = step_batch(wish, cluster, packing=family.packing)
-    able = sharding == "fsdp" and family.tensor == 1 and family.attention in ("", "sdpa") and trainer(wish) != "loop"
+    able = (
+        sharding == "fsdp"
+        and family.tensor == 1
+        and family.attention in ("", "sdpa")
+        and trainer(wish) != "loop"
+    )
     for context in _contexts(wish, cluster, packing=family.packing):
         groups = cluster.cards // (context * family.tensor)
         if (able or context == 1) and groups and batch % groups == 0:
             yield context, batch // groups
-
-
-def shardings(family: Family, cluster: Cluster, *, offload: bool) -> Iterator[tuple[str, str, str]]:
-    """Yield ``(sharding, offload.optimizer, offload.parameters)`` that *family* can have on *cluster*.
-
-    Offload moves what learns: with an adapter the optimizer is small, so parameters alone would be worth
-    moving, and FSDP moves both. DeepSpeed keeps 32-bit masters of 16-bit weights by itself, so 32-bit weights
-    under it are no family of their own. Quantised weights are sharded by FSDP only: bitsandbytes' blocks
-    cannot be flattened into DeepSpeed's partitions.
-    """
-    if family.tensor > 1:
-        yield "none" if family.tensor == cluster.cards else "fsdp", "none", "none"
-        return
-    full = family.keys["method"] in ("full", "freeze")
-    masters = family.keys.get("precision.weights") == "float32"
-    quantized = family.keys["method"] == "qlora"
-    if "quantization.bits" in family.keys:  # bitsandbytes' int8 weights are no floating-point shards
-        yield "none" if cluster.cards == 1 else "ddp", "none", "none"
-        return
-    if cluster.cards == 1:
-        yield "none", "none", "none"
-    else:
-        yield "ddp", "none", "none"
-        yield "fsdp", "none", "none"
-        if cluster.nodes > 1 and cluster.gpus > 1:
-            yield "fsdp_hybrid", "none", "none"
-        yield "fsdp_grad_op", "none", "none"
-        if not quantized and not masters:
-            yield "zero3", "none", "none"
-        if full and not masters:
-            yield "zero1", "none", "none"
-            yield "zero2", "none", "none"
-    if offload and full and not masters:
-        yield "zero2", "cpu", "none"
-        yield "zero3", "cpu", "cpu"
-    if offload and cluster.cards > 1:
-        yield "fsdp", "cpu", "cpu"
-
-
-def _sharded_optimizer(sharding: str, optim: str, place: str) -> bool:
-    """Return whether *optim* runs under *sharding*.
-
-    Offloaded states are updated on the CPU, where bitsandbytes' paged and 8-bit optimizers do not belong;
-    Adafactor's factored states need whole matrices, which a flat partition is not. On FSDP2's shards,
-    which are DTensors, neither Adafactor nor bitsandbytes' optimizers can step.
-    """
-    if place != "none" or sharding.startswith(("zero", "fsdp")):
-        return optim == "adamw_torch_fused"
-    return True
 
 
 def recipe(family: Family, wish: Wish, variation: Variation, *, gpu: str | None) -> Recipe:
