@@ -10,11 +10,12 @@ import accelerate
 import pytest
 from accelerate.commands.config.config_args import ClusterConfig, load_config_from_file
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+from accelerate.parallelism_config import ParallelismConfig
 from accelerate.utils import FullyShardedDataParallelPlugin
 from accelerate.utils.launch import prepare_multi_gpu_env
 from torch.distributed.fsdp import CPUOffloadPolicy
 
-from tunesmith.errors import RecipeError
+from tunesmith.errors import RecipeError, UnsupportedError
 from tunesmith.recipe import Recipe
 from tunesmith.trainers import export, read
 from tunesmith.trainers.accelerate import DEFAULTS
@@ -81,6 +82,35 @@ def test_the_defaults_and_names_are_those_of_the_installed_release() -> None:
         section, _, key = name.partition(".")
         if section == "fsdp_config":
             assert str(parsed[key]).lower() == str(value).lower(), name
+
+
+@pytest.mark.parametrize("rotation", ["allgather", "alltoall"])
+@pytest.mark.parametrize(
+    ("sharding", "sizes"), [("fsdp", (1, 4, 4)), ("fsdp_hybrid", (2, 2, 4))], ids=["fsdp", "hybrid"]
+)
+def test_cards_that_split_sequences_are_accelerates_grid(
+    rotation: str,
+    sharding: str,
+    sizes: tuple[int, int, int],
+    recipes: dict[str, Recipe],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The ParallelismConfig of a launched process has the sizes of the recipe, and they are read back."""
+    recipe = Recipe.from_mapping(
+        recipes["full_fsdp"].to_mapping()
+        | {"sharding": sharding, "hardware": {"gpus": 8, "nodes": 2}, "sequence_length": 32768}
+        | {"parallel": {"context": 4, "rotation": rotation}, "offload": {}, "packing": False}
+    )
+    plugin(recipe, tmp_path, monkeypatch)
+    grid = ParallelismConfig()
+    assert (grid.dp_replicate_size, grid.dp_shard_size, grid.cp_size) == sizes
+    assert grid.cp_handler.cp_comm_strategy == rotation
+    assert export(recipe, "accelerate").runs.parallel == recipe.parallel
+    assert "pad_to_multiple_of: 8" in export(recipe, "trl").files[0].text
+    for other in ("axolotl", "swift", "llamafactory", "torchtune"):
+        with pytest.raises(UnsupportedError, match=r"parallel\.context: it"):
+            export(recipe, other)
 
 
 def test_a_published_file_is_read(tmp_path: Path) -> None:

@@ -63,3 +63,11 @@ def test_a_batch_is_the_product_of_its_factors() -> None:
     recipe = recipe.replace(**{"hardware.gpus": 8, "hardware.nodes": 2})
     assert batch(recipe) == "2 × 4 × 16"
     assert sequences(recipe) == 128
+
+
+def test_cards_that_see_one_batch_count_once() -> None:
+    """Eight cards of which four split each sequence take two sequences at a time."""
+    grid = {"sharding": "fsdp", "parallel": {"context": 4}, "hardware": {"gpus": 8}}
+    recipe = Recipe.from_mapping({"model": "gpt2", "gradient_accumulation_steps": 3} | grid)
+    assert batch(recipe) == "1 × 3 × 2"
+    assert sequences(recipe) == 6
