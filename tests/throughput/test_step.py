@@ -12,8 +12,9 @@ from tunesmith.errors import HardwareError
 from tunesmith.hardware import GPUS, Cluster, gpu
 from tunesmith.memory.work import KINDS, Work
 from tunesmith.recipe import Recipe
-from tunesmith.throughput import step_seconds, step_time
+from tunesmith.throughput import step_seconds, step_time, tokens_per_step
 from tunesmith.throughput.efficiency import LEAST, MOST, efficiency
+from tunesmith.throughput.links import links
 from tunesmith.throughput.step import bare_seconds
 
 A100 = Cluster(gpu=gpu("A100-80GB"))
@@ -158,3 +159,25 @@ def test_more_work_never_takes_less_time(step: dict[str, list[Work]], more: Work
     before, after = (step_seconds(each, A100, recipe()) for each in (step, longer))
     assert after.low >= before.low
     assert after.high >= before.high
+
+
+def test_what_a_layer_waits_for_never_hides() -> None:
+    """The sums of split layers add to both ends, over the links of a node or, split wider, between nodes."""
+    inner = recipe(parallel={"tensor": 8}, hardware={"gpus": 8, "nodes": 2}, sharding="fsdp")
+    wide = recipe(parallel={"tensor": 16}, hardware={"gpus": 8, "nodes": 2})
+    cluster = Cluster(gpu=gpu("A100-80GB"), gpus=8, nodes=2)
+    kernels, waited = work(flops=312 * TERA), work("awaited", moved_bytes=10**11)
+    alone = bare_seconds({"step2.forward": [kernels]}, cluster, inner)
+    inside = bare_seconds({"step2.forward": [kernels, waited]}, cluster, inner)
+    between = bare_seconds({"step2.forward": [kernels, waited]}, cluster, wide)
+    reach = links(cluster)
+    assert inside.low - alone.low == pytest.approx(10**11 / reach.inside)
+    assert inside.high - alone.high == pytest.approx(10**11 / reach.inside)
+    assert between.low - alone.low == pytest.approx(10**11 / reach.between)
+
+
+def test_cards_that_split_layers_count_one_batch() -> None:
+    """Eight cards of which two see each batch train on four batches a step."""
+    chosen = recipe(parallel={"tensor": 2}, hardware={"gpus": 8}, sharding="fsdp")
+    cluster = Cluster(gpu=gpu("A100-80GB"), gpus=8)
+    assert tokens_per_step(cluster, chosen) == 4 * 1024

@@ -10,8 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunesmith.memory.estimate import Estimate
-from tunesmith.memory.outline import Outline, Variation
+from tunesmith.architecture import Architecture
+from tunesmith.hardware import Gpu
+from tunesmith.memory.estimate import Estimate, estimate_from
+from tunesmith.memory.ledger import Trace
+from tunesmith.memory.outline import Outline, Variation, outline
+from tunesmith.recipe import Recipe
 
 Outlined = Callable[[str], Outline]
 Exact = Callable[[str, Variation], Estimate]
@@ -88,3 +92,21 @@ def test_hybrid_sharding_shares_inside_a_node_only(outlined: Outlined) -> None:
     one = Variation(batch=2, length=256, sharding="fsdp_hybrid", gpus=4, nodes=1)
     assert known.peak_bytes(one) == known.peak_bytes(replace(one, nodes=4))
     assert known.peak_bytes(one) == known.peak_bytes(replace(one, sharding="fsdp"))
+
+
+def test_split_layers_are_met_to_a_hundredth(
+    llama: Architecture, recipe_for: Callable[..., Recipe], real_trace: Trace, card: Gpu
+) -> None:
+    """An outline of cards that split every layer knows them alone, and beside transformers' own FSDP2."""
+    base = recipe_for("full", **{"parallel.tensor": 4, "hardware.gpus": 4})
+    found = outline(llama, base, card, trace=real_trace)
+    for changes in (
+        {"gpus": 4, "batch": 2},
+        {"gpus": 8, "sharding": "fsdp", "batch": 4},
+        {"gpus": 8, "sharding": "fsdp", "batch": 2, "accumulation": 2},
+    ):
+        variation = Variation(length=1024, tensor=4, **changes)
+        recipe = base.replace(**variation.changes())
+        run = real_trace(llama, recipe, card)
+        true = estimate_from(run, model="llama", recipe=recipe, gpu=None).peak.allocated_bytes
+        assert found.peak_bytes(variation) == pytest.approx(true, rel=0.01)
