@@ -87,8 +87,8 @@ def at_point(timeline: Timeline, number: int) -> Timeline:
 def sample(architecture: Architecture, recipe: Recipe, gpu: Gpu, trace: Trace) -> Sampled:
     """Return the whole run of *recipe*'s class at three points.
 
-    All layers are traced where they do not repeat, at one length, which most of them run alike. Raises UnsupportedError where too few points run the same
-    operations.
+    All layers are traced where they do not repeat, at one length, which most of them run alike. Raises
+    UnsupportedError where too few points run the same operations.
     """
     layers = _repeating(architecture, recipe)
     if layers is not None:
