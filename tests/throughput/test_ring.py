@@ -67,6 +67,10 @@ def test_more_parts_are_more_rounds(cards: int, tokens: int) -> None:
     found = around(ring, ALONE, checkpointed=False)
     assert found["step2.forward"][0].flops == 100 * cards
     assert found["step2.step"] == ALONE["step2.step"]
-    fewer = around(Ring.of(parse_architecture(CONFIG, name="tiny"), cards=cards - 1, tokens=tokens), ALONE, checkpointed=False)
+    fewer = around(
+        Ring.of(parse_architecture(CONFIG, name="tiny"), cards=cards - 1, tokens=tokens),
+        ALONE,
+        checkpointed=False,
+    )
     for more, less in zip(found["step2.forward"], fewer["step2.forward"], strict=True):
         assert more.moved_bytes >= less.moved_bytes

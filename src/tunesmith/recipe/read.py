@@ -137,25 +137,21 @@ def _conflicts(values: Mapping[str, Any], doubtful: set[str]) -> Iterator[Proble
         yield from (problem for problem in found if problem.key not in doubtful)
         if sure("precision"):
             yield from checks.precision_conflicts(method, precision)
-    if sure("freeze"):
-        yield from checks.freeze_conflicts(values["freeze"])
-    if sure("quantization"):
-        yield from checks.quantization_conflicts(values["quantization"])
-    if sure("sharding", "parallel", "quantization"):
-        chosen = (values[key] for key in ("sharding", "parallel", "quantization"))
-        yield from checks.host_quantization_conflicts(*chosen)
-    if sure("sharding", "sync_each_batch"):
-        yield from checks.accumulation_conflicts(values["sharding"], values["sync_each_batch"])
-    if sure("adapter"):
-        yield from checks.adapter_conflicts(values["adapter"])
-    if sure("sharding", "deepspeed"):
-        yield from checks.deepspeed_conflicts(values["sharding"], values["deepspeed"])
-    if sure("sharding", "parallel", "hardware"):
-        yield from checks.parallel_conflicts(values["sharding"], values["parallel"], values["hardware"])
-    if sure("trainer", "activation_offloading"):
-        yield from checks.activation_conflicts(values["trainer"], values["activation_offloading"])
-    if sure("sharding", "parallel", "hardware", "sequence_length", "packing"):
-        chosen = (values[key] for key in ("sharding", "parallel", "hardware", "sequence_length", "packing"))
-        yield from checks.context_conflicts(*chosen)
-    if sure("sharding", "offload"):
-        yield from checks.sharding_conflicts(values["sharding"], values["offload"])
+    for check, *keys in _CHECKS:
+        if sure(*keys):
+            yield from check(*(values[key] for key in keys))
+
+
+_CHECKS: Final[tuple[tuple[Any, ...], ...]] = (
+    (checks.freeze_conflicts, "freeze"),
+    (checks.quantization_conflicts, "quantization"),
+    (checks.host_quantization_conflicts, "sharding", "parallel", "quantization"),
+    (checks.accumulation_conflicts, "sharding", "sync_each_batch"),
+    (checks.adapter_conflicts, "adapter"),
+    (checks.deepspeed_conflicts, "sharding", "deepspeed"),
+    (checks.parallel_conflicts, "sharding", "parallel", "hardware"),
+    (checks.activation_conflicts, "trainer", "activation_offloading"),
+    (checks.context_conflicts, "sharding", "parallel", "hardware", "sequence_length", "packing"),
+    (checks.sharding_conflicts, "sharding", "offload"),
+)
+"""Checks of choices that must go together, each with the keys whose values it judges."""

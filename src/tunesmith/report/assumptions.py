@@ -134,6 +134,28 @@ _CHINESE: Final = tuple(
             r"accelerate 不让 FSDP2 分片 bitsandbytes 以整数存储的权重：每张卡都持有全部。",
         ),
         (
+            r"Every card's process quantises the whole model in the memory of the host; fully_shard\(\) then "
+            r"moves one layer at a time to the card\. "
+            r"Scales of the quantised weights stay whole on every card\.",
+            r"每张卡的进程都在主机内存中量化整个模型；fully_shard() 随后逐层移到卡上。"
+            r"量化权重的缩放系数在每张卡上都完整保留。",
+        ),
+        (
+            r"Every card loads and quantises the whole model before it is sharded\.",
+            r"分片之前，每张卡都加载并量化整个模型。",
+        ),
+        (
+            r"Gradients are reduced after every pass: GradientAccumulationPlugin\.sync_each_batch\.",
+            r"每次反向之后都归约梯度：GradientAccumulationPlugin.sync_each_batch。",
+        ),
+        (
+            r"A head that is not tied is sharded with the final norm, which accelerate 1\.15 does not find "
+            r"inside PEFT's model: so tunesmith train starts it\. "
+            r"Started otherwise, TRL computes the loss on the host\.",
+            r"不共享权重的输出头与最后的归一化层一起分片，而 accelerate 1.15 在 PEFT 模型中找不到该层："
+            r"tunesmith train 如此启动。否则 TRL 会在主机上计算损失。",
+        ),
+        (
             r"While gradients accumulate, every card holds them whole: Accelerator\.no_sync\(\)\.",
             r"梯度累积期间，每张卡都持有完整的梯度：Accelerator.no_sync()。",
         ),
@@ -148,8 +170,8 @@ _CHINESE: Final = tuple(
             r"这些卡看同一批数据。",
         ),
         (
-            r"Every sequence is split over (\d+) cards, which attend in PyTorch's ring; those cards see the same "
-            r"batch, and all cards share the model\.",
+            r"Every sequence is split over (\d+) cards, which attend in PyTorch's ring; those cards see the "
+            r"same batch, and all cards share the model\.",
             r"每个序列切到 \1 张卡上，由 PyTorch 的环形注意力计算；这些卡看同一批数据，所有卡共同分担模型。",
         ),
         (

@@ -58,8 +58,8 @@ def around(
 ) -> Mapping[str, Sequence[Work]]:
     """Return *work*, of one card that sees no other part, as it is where the parts meet.
 
-    Checkpointed layers go round once more in the backward pass. What is sent can hide behind the round that is
-    computed meanwhile.
+    Checkpointed layers go round once more in the backward pass. What is sent can hide behind the round that
+    is computed meanwhile.
     """
     found: dict[str, Sequence[Work]] = {}
     for phase, works in work.items():
@@ -93,4 +93,5 @@ def _forward(ring: Ring) -> tuple[int, int]:
 def _backward(ring: Ring) -> tuple[int, int]:
     rounds = ring.cards - 1
     moved = rounds * (GRADIENTS_MERGED * ring.output_bytes + GRADIENTS_JOINED * ring.pair_bytes)
-    return int(GRADIENTS_ONCE * ring.output_bytes + moved), rounds * ring.pair_bytes + 2 * ring.cards * ring.pair_bytes
+    sent = (rounds + 2 * ring.cards) * ring.pair_bytes  # gradients are in float32, and go home at the end
+    return int(GRADIENTS_ONCE * ring.output_bytes + moved), sent

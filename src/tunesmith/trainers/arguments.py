@@ -59,7 +59,7 @@ HELD_OUT: Final = 0.02
 MEMORY: Final[Mapping[str, str]] = {
     "optim_target_modules": "it projects the gradients of the modules it names. Remove it.",
     "torch_compile": "a compiled model keeps other tensors. Set it to false.",
-    "parallelism_config": "accelerate's file says it. Remove it here, and name that file under accelerate_config.",
+    "parallelism_config": "accelerate's file says it. Remove it, and name that file: accelerate_config.",
     "auto_find_batch_size": "the batch is then whatever fits. Set it to false.",
 }
 """Arguments that change memory and that a recipe cannot say, with the reason."""

@@ -89,8 +89,7 @@ def write(recipe: Recipe, job: Job) -> Draft:
         content |= _adapter_arguments(recipe.adapter, draft)
     content |= _quantization_arguments(recipe, draft)
     content |= {"max_length": recipe.sequence_length, "packing": recipe.packing}
-    if recipe.parallel is not None and recipe.parallel.context > 1:  # batches are split into so many parts
-        content |= {"pad_to_multiple_of": 2 * recipe.parallel.context}
+    content |= _parts_arguments(recipe)
     content |= step_arguments(recipe) | checkpointing_arguments(recipe) | precision_arguments(recipe)
     content |= {"activation_offloading": True} if recipe.activation_offloading else {}
     content |= training_arguments(recipe)
@@ -138,6 +137,12 @@ def _adapter_arguments(adapter: Adapter, draft: Draft) -> dict[str, Any]:
         **({"use_rslora": True} if adapter.use_rslora else {}),
         **({"use_dora": True} if adapter.use_dora else {}),
     }
+
+
+def _parts_arguments(recipe: Recipe) -> dict[str, Any]:
+    """Return what makes batches divide into as many parts as the cards of a sequence take."""
+    context = recipe.parallel.context if recipe.parallel is not None else 1
+    return {"pad_to_multiple_of": 2 * context} if context > 1 else {}
 
 
 def _quantization_arguments(recipe: Recipe, draft: Draft) -> dict[str, Any]:

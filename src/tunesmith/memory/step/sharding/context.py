@@ -1,10 +1,10 @@
 """Context parallelism as accelerate runs it: some cards split every sequence, and all cards share the model.
 
 The batch is split by transformers' own ``Trainer._prepare_context_parallel_inputs`` and accelerate's
-``maybe_context_parallel``, and the model by FSDP2 over the data-parallel and the context-parallel cards together
-(huggingface/accelerate@v1.15.0:src/accelerate/accelerator.py, ``_prepare_cp``). Attention goes round the cards
-in PyTorch's own ring (torch/distributed/tensor/experimental/_context_parallel/_attention.py at v2.13.0), so
-what its rounds gather, merge and keep is what that code allocates.
+``maybe_context_parallel``, and the model by FSDP2 over data-parallel and context-parallel cards together
+(huggingface/accelerate@v1.15.0:src/accelerate/accelerator.py, ``_prepare_cp``). Attention goes round the
+cards in PyTorch's own ring (torch/distributed/tensor/experimental/_context_parallel/_attention.py at
+v2.13.0), so what its rounds gather, merge and keep is what that code allocates.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from tunesmith.memory.meta import replaced
 from tunesmith.memory.step.distribution import Distribution
 from tunesmith.memory.step.sharding.fsdp import Fsdp, HostQuantizedFsdp, QuantizedFsdp
 from tunesmith.recipe import Recipe
-
 
 LOGGER = logging.getLogger("transformers.trainer")
 """What tells users that labels were shifted and positions counted for them."""
