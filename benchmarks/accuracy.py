@@ -132,7 +132,9 @@ def _summary_line(name: str, figure: str, errors: list[float]) -> str:
 
 
 def _group(row: Mapping[str, Any]) -> str:
-    return str(row["source"]).split(";")[0].split(" line ")[0]
+    source = str(row["source"]).split(";")[0].split(" line ")[0]
+    cards = row["recipe"]["hardware"].get("gpus", 1)
+    return source if cards == 1 else f"{source} on several cards"
 
 
 def _notable(scored: list[Scored], explanations: Mapping[str, str]) -> list[str]:
@@ -182,9 +184,17 @@ def _run(recipe: Mapping[str, Any]) -> str:
         recipe.get("attn_implementation", ""),
         precision["weights"] + (f" autocast {precision['autocast']}" if precision.get("autocast") else ""),
         "checkpointing" if recipe.get("gradient_checkpointing") else "",
-        recipe["hardware"]["gpu"],
+        _cards(recipe),
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _cards(recipe: Mapping[str, Any]) -> str:
+    """Return the cards of a run, and how they share it."""
+    cards, offload = recipe["hardware"], recipe.get("offload")
+    if cards.get("gpus", 1) == 1:
+        return str(cards["gpu"])
+    return f"{cards['gpus']} x {cards['gpu']} {recipe['sharding']}{' with offload' if offload else ''}"
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -119,7 +119,8 @@ def accuracy() -> str:
     table = row("measured by", "figure", "runs", "median error", "95th percentile", "worst")
     for source, figure, *errors in sorted(rows, key=lambda parts: -int(parts[2])):
         if figure in ("allocated", "reserved"):
-            name = re.sub(r" \S*/(\S+) \(.*| \S*/(\S+)$", r", \1\2", source)
+            source, *cards = source.partition(" on several cards")[:2]
+            name = re.sub(r" (?:\S*/)?(\S+) \(.*| \S*/(\S+)$", r", \1\2", source) + cards[0]
             table += f"| {name} | {figure} | {' | '.join(errors[:4])} |\n"
     return table
 

@@ -17,6 +17,18 @@ from tunesmith.memory.step.deepspeed.settings import Settings
 from tunesmith.memory.step.deepspeed.shards import Handle, Handles, Shard, Shards, Status, shard_of
 
 NEVER = -(10**10)
+LEAVES = (
+    "transformers.models.mixtral.modeling_mixtral.MixtralSparseMoeBlock",
+    "transformers.models.qwen2_moe.modeling_qwen2_moe.Qwen2MoeSparseMoeBlock",
+    "transformers.models.qwen3_moe.modeling_qwen3_moe.Qwen3MoeSparseMoeBlock",
+)
+"""Blocks of experts that are hooked as one: DEFAULT_LEAF_MODULE_CLASSES of leaf_module_config.py."""
+
+
+def is_leaf(module: nn.Module) -> bool:
+    """Return whether stage 3 gathers all of *module* at once: z3_leaf_module()."""
+    kind = type(module)
+    return f"{kind.__module__}.{kind.__qualname__}" in LEAVES
 
 
 class Unit:
@@ -32,8 +44,11 @@ class Unit:
         self.gradients_left = 0
 
     def shards(self) -> list[Shard]:
-        """Return the parameters that the module needs itself: iter_params()."""
-        own = [shard_of(p) for p in dict.values(self.module._parameters) if p is not None]
+        """Return the parameters that the module needs itself, a leaf all those within: iter_params()."""
+        if is_leaf(self.module):
+            own = [shard_of(p) for p in self.module.parameters()]
+        else:
+            own = [shard_of(p) for p in dict.values(self.module._parameters) if p is not None]
         found = [shard for shard in own if shard is not None]
         return found + [shard for shard in self.external if shard not in found]
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from tunesmith.memory.step.deepspeed.coordinator import Coordinator, Unit
+from tunesmith.memory.step.deepspeed.coordinator import Coordinator, Unit, is_leaf
 from tunesmith.memory.step.deepspeed.shards import Shards, Status, shard_of
 
 
@@ -27,9 +27,10 @@ class Watched:
         """The modules whose forward pass we are in: FWD_MODULE_STACK."""
         self.in_forward = False
         model.register_forward_pre_hook(lambda *_: coordinator.begin_pass())
-        for number, module in enumerate(tree(model)):
-            unit = Unit(module, number)
+        for module in set(tree(model)):
             module._parameters = _Reached(module._parameters, self)
+        for number, module in enumerate(_hooked(model)):
+            unit = Unit(module, number)
             module.register_forward_pre_hook(self._before_forward(unit))
             module.register_forward_hook(self._after_forward(unit))
             module.register_forward_hook(self._before_backward(unit))
@@ -174,8 +175,16 @@ def own_linear() -> Iterator[None]:
         functional.linear = original
 
 
+def _hooked(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield every module that is hooked, in the order of _register_deepspeed_module(); none within a leaf."""
+    if not is_leaf(module):
+        for child in module.children():
+            yield from _hooked(child)
+    yield module
+
+
 def tree(module: nn.Module) -> Iterator[nn.Module]:
-    """Yield every module, a shared one once for each place: the order of _register_deepspeed_module()."""
+    """Yield every module after those within, a shared one once for each place."""
     for child in module.children():
         yield from tree(child)
     yield module

@@ -6,13 +6,15 @@ What DeepSpeedZeroOptimizer_Stage3 allocates, in its order, for rank 0
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 from torch._utils import _flatten_dense_tensors
 
-from tunesmith.memory.step.deepspeed.coordinator import Coordinator
+from tunesmith.memory.step.deepspeed.coordinator import Coordinator, is_leaf
 from tunesmith.memory.step.deepspeed.host import Host
 from tunesmith.memory.step.deepspeed.settings import Settings
 from tunesmith.memory.step.deepspeed.shards import Label, Shard, Shards, shard_of
@@ -71,7 +73,7 @@ class PartitionedOptimizer:
         self._places: dict[Shard, torch.Tensor] = {}
         self._norms: list[torch.Tensor] = []
         self._create_gradients()
-        self._hook_gradients()
+        self._hook_gradients(model)
 
     @property
     def trainable(self) -> list[Shard]:
@@ -162,12 +164,35 @@ class PartitionedOptimizer:
             self._places[shard] = buffer.narrow(0, start, shard.share_numel)
             start += shard.share_numel
 
-    def _hook_gradients(self) -> None:
-        """Hook every parameter while it is whole: create_reduce_and_remove_grad_hooks()."""
+    def _hook_gradients(self, model: nn.Module) -> None:
+        """Hook every parameter while it is whole, and every leaf: create_reduce_and_remove_grad_hooks()."""
+        leaves = {
+            module: [shard_of(p) for p in module.parameters()]
+            for module in model.modules()
+            if is_leaf(module)
+        }
+        within = {shard for shards in leaves.values() for shard in shards}
         for shard in self.trainable:
             self.shards.gather([shard])
-            shard.param.register_post_accumulate_grad_hook(self._gradient_born)
+            if shard not in within:
+                shard.param.register_post_accumulate_grad_hook(self._gradient_born)
             self.shards.partition(shard)
+        for module, shards in leaves.items():
+            learning = [shard.param for shard in self.trainable if shard in shards]
+            if learning:
+                module.register_full_backward_hook(self._gradients_of(learning))
+
+    def _gradients_of(self, params: list[nn.Parameter]) -> Callable[..., None]:
+        """Return what takes the gradients of a leaf once its backward pass has ended."""
+
+        def ended(module: nn.Module, grad_input: Any, grad_output: Any) -> None:
+            with torch.no_grad():
+                for param in params:
+                    if param.grad is None:
+                        param.grad = torch.zeros_like(param)
+                    self._gradient_born(param)
+
+        return ended
 
     # Gradients, as they are born and after the backward pass.
 
