@@ -31,6 +31,8 @@ CATEGORY_NAMES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """The categories of memory/timeline.py in Chinese."""
+_ON_HOST: Final[Mapping[str, str]] = MappingProxyType({"weights being loaded": "加载中的权重"})
+"""What lies in the memory of the host and never on a card."""
 
 _MOMENTS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -63,7 +65,8 @@ def tell(lang: str) -> Tell:
 
 def category_name(category: str, lang: str) -> str:
     """Return what *category* is called in *lang*."""
-    return CATEGORY_NAMES.get(category, category) if lang == "zh" else category
+    known = CATEGORY_NAMES.get(category) or _ON_HOST.get(category)
+    return known if known and lang == "zh" else category
 
 
 def phase_name(phase: str, lang: str) -> str:

@@ -98,15 +98,16 @@ class Fsdp(Distribution):
         its shard in the memory of the host, the loss would be computed there. So the norm is named here.
         """
         fused = self.recipe.trainer == "sft" or self.recipe.loss == "chunked"
-        if not (fused and _offloads(self.recipe)) or fsdp_utils._find_final_norm(model) is not None:
+        alone = _has_own_head(model) and fsdp_utils._find_final_norm(model) is None
+        if not (fused and alone and _offloads(self.recipe)):
             return fsdp_utils.fsdp2_prepare_model(accelerator, model)
         model.__dict__ |= {"base_model_prefix": _BODY, _BODY: _decoder(model)}
         try:
             if fsdp_utils._find_final_norm(model) is None:
                 raise UnsupportedError(
-                    f"sharding {self.recipe.sharding} with offload.parameters cpu: this model's final norm is "
-                    "not found, so TRL's loss would be computed on the host, and the card has no figure. Set "
-                    "trainer: trainer, offload: none, or sharding: zero3."
+                    f"sharding {self.recipe.sharding} with offload.parameters cpu: this model's final norm "
+                    "is not found, so TRL's loss would be computed on the host, and the card has no figure. "
+                    "Set trainer: trainer, offload: none, or sharding: zero3."
                 )
             return fsdp_utils.fsdp2_prepare_model(accelerator, model)
         finally:
@@ -207,6 +208,12 @@ def _mesh(recipe: Recipe, device: torch.device) -> DeviceMesh:
         shape, names = (hardware.nodes, hardware.gpus), ("dp_replicate", "dp_shard_cp")
         return init_device_mesh(device.type, shape, mesh_dim_names=names)
     return init_device_mesh(device.type, (hardware.world_size,), mesh_dim_names=("dp_shard_cp",))
+
+
+def _has_own_head(model: Any) -> bool:
+    """Return whether the head of *model* has a weight that is not the embedding's."""
+    head, embedding = model.get_output_embeddings(), model.get_input_embeddings()
+    return head is not None and head.weight is not embedding.weight
 
 
 def _decoder(model: nn.Module) -> Any:
