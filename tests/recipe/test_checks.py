@@ -64,6 +64,10 @@ INT8 = {"bits": 8, "quant_type": "int8", "double_quant": False}
             "expected tensor x context that divides the 2 cards of a node under fsdp_hybrid.",
         ),
         (
+            {"trainer": "trainer", "activation_offloading": True},
+            "activation_offloading: given true, expected false with trainer trainer.",
+        ),
+        (
             {"parallel": {"context": 2}, "hardware": {"gpus": 2}},
             "sharding: given none, expected fsdp for the cards that parallel leaves over.",
         ),

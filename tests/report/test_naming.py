@@ -23,6 +23,8 @@ CHANGES: tuple[dict[str, Any], ...] = (
     {"adapter.peft_type": "LOHA", "loss": "chunked"},
     {"gradient_checkpointing_kwargs.every_n_layers": 3, "max_grad_norm": None},
     {"sharding": "zero3", "offload.optimizer": "cpu", "offload.parameters": "nvme"},
+    {"activation_offloading": True},
+    {"gradient_checkpointing_kwargs.offload": True},
 )
 
 

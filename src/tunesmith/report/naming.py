@@ -51,6 +51,7 @@ _TOLD: Final = (
     "gradient_accumulation_steps",
     "gradient_checkpointing",
     "gradient_checkpointing_kwargs",
+    "activation_offloading",
     "hardware",
     "sharding",
     "parallel",
@@ -126,7 +127,11 @@ def _parallel(recipe: Recipe) -> Texts:
 def _offload(recipe: Recipe) -> Texts:
     moved = {"optimizer": recipe.offload.optimizer, "parameters": recipe.offload.parameters}
     parts = {part: place.upper() for part, place in moved.items() if place != "none"}
-    chinese = {"optimizer": "优化器", "parameters": "参数"}
+    if recipe.activation_offloading:
+        parts["activations"] = "CPU"
+    elif recipe.gradient_checkpointing and recipe.gradient_checkpointing_kwargs.get("offload"):
+        parts["layer inputs"] = "CPU"
+    chinese = {"optimizer": "优化器", "parameters": "参数", "activations": "激活", "layer inputs": "各层输入"}
     return (
         ", ".join(f"{part} on {place.replace('NVME', 'NVMe')}" for part, place in parts.items()),
         "，".join(f"{chinese[part]}在 {place.replace('NVME', 'NVMe')}" for part, place in parts.items()),
