@@ -1,13 +1,13 @@
 """Activation offloading takes of card and host what the trainers took on PyTorch's CUDA build.
 
-``activation_runs.json`` was recorded with PyTorch 2.14.1's CUDA build and its own two caching allocators, kernels
-not executed: trl.SFTTrainer and transformers.Trainer trained two steps of a TinyLlama of six layers. Figures of
-each phase are ``memory_allocated``, ``max_memory_allocated`` and ``max_memory_reserved``, peaks reset between
-phases, and ``host_memory_stats``' most of pinned memory.
+``activation_runs.json`` was recorded with PyTorch 2.14.1's CUDA build and its own two caching allocators,
+kernels not executed: trl.SFTTrainer and transformers.Trainer trained two steps of a TinyLlama of six layers.
+Figures of each phase are ``memory_allocated``, ``max_memory_allocated`` and ``max_memory_reserved``, peaks
+reset between phases, and ``host_memory_stats``' most of pinned memory.
 
-Not compared: peaks inside ``begin`` and ``clip``, where kernels keep partial sums of a few hundred KiB, and while
-the trainer is built, before PEFT's adapters are cast; what a pass leaves behind it, which the recording held by a
-hook of its own.
+Not compared: peaks inside ``begin`` and ``clip``, where kernels keep partial sums of a few hundred KiB, and
+while the trainer is built, before PEFT's adapters are cast; what a pass leaves behind it, which the recording
+held by a hook of its own.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def test_copies_are_counted_each_way() -> None:
 @pytest.mark.parametrize("trainer", ["trainer", "loop"])
 def test_only_sfttrainer_has_trls_hooks(trainer: str) -> None:
     """Other trainers are told of the key that they have."""
-    with pytest.raises(RecipeError, match="gradient_checkpointing_kwargs: {offload: true}"):
+    with pytest.raises(RecipeError, match=r"gradient_checkpointing_kwargs: \{offload: true\}"):
         tiny(trainer=trainer)
 
 
