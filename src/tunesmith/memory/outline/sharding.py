@@ -119,7 +119,6 @@ def _replicated(here: Place, v: Variation, states: int, step: int) -> Iterator[P
 def _fsdp(here: Place, v: Variation, kept: Kept, states: int, step: int, rounds: int) -> Iterator[Peak]:
     """FSDP2: shards of everything, the layer at work and the next gathered, whole gradients of one layer."""
     cards = (v.gpus if v.sharding == "fsdp_hybrid" else v.world_size) // v.tensor
-    tail = here.head if v.tensor > 1 else 0  # transformers' own FSDP2 keeps the head gathered
     offloaded = "cpu" in (v.offload_parameters, v.offload_optimizer)
     weights = here.built.get("weights", 0) + here.built.get("adapter weights", 0)
     whole = rounds * here.layer_parts.get("weights", 0) if kept.whole_layers else 0
@@ -146,8 +145,7 @@ def _fsdp(here: Place, v: Variation, kept: Kept, states: int, step: int, rounds:
             share = here.gradients if again and v.sync_each_batch else line.done
             done = 0 if offloaded else int(share * kept.trainable_bytes / cards)
             inside = "*" in line.module or line.layer is not None
-            gathered, sent = _gathered(here, line, layer, inside)
-            gathered += tail if inside else 0
+            gathered, sent = _gathered(here, line, layer, inside, v)
             if kept.whole_layers and not inside:  # the head is no unit of its own: gathered, then joined
                 gathered = 2 * here.head
             if v.sharding == "fsdp_grad_op":  # layers are let go as their backward passes end
@@ -155,8 +153,7 @@ def _fsdp(here: Place, v: Variation, kept: Kept, states: int, step: int, rounds:
                 gathered += 0 if inside else loose * here.head
             gradients, sent = line.gradients + done, sent + line.reducing
         elif line.family == "accumulated" and again and not v.sync_each_batch:
-            gathered, sent = _gathered(here, line, layer, "*" in line.module)
-            gathered += tail if "*" in line.module else 0
+            gathered, sent = _gathered(here, line, layer, "*" in line.module, v)
             if v.sharding == "fsdp_grad_op":
                 gathered, sent = whole_gathered + loose * here.head, 0
             gradients = line.gradients + here.gradients
@@ -212,14 +209,16 @@ def _sharding(
     yield Peak(lasting + more, bare, _parts(here, 0, lasting + more, 0, 0, 0, 0))
 
 
-def _gathered(here: Place, line: Line, layer: int, inside: bool) -> tuple[int, int]:
+def _gathered(here: Place, line: Line, layer: int, inside: bool, v: Variation) -> tuple[int, int]:
     """Return what is gathered to be used, and the buffer of what is gathered ahead.
 
-    Before the first layer comes the embedding, which is about as large as the head.
+    Before the first layer comes the embedding, which is about as large as the head. The FSDP2 beside split
+    layers is transformers' own, which keeps the head gathered.
     """
     if not inside:
         return here.head, layer
-    return layer, min(layer, here.head) if line.layer == 0 and line.phase.endswith("backward") else layer
+    ahead = min(layer, here.head) if line.layer == 0 and line.phase.endswith("backward") else layer
+    return layer + (here.head if v.tensor > 1 else 0), ahead
 
 
 def _zero(here: Place, v: Variation, kept: Kept, states: int, step: int) -> Iterator[Peak]:
