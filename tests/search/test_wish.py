@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +13,7 @@ from tunesmith.errors import RecipeError
 from tunesmith.search.wish import Layout, Wish
 
 
-def wish(**keys: object) -> Wish:
+def wish(**keys: Any) -> Wish:
     """Return a wish for a small model."""
     return Wish(model="gpt2", architecture=load_architecture("gpt2"), cluster=None, **keys)
 

@@ -27,6 +27,8 @@ LONG: Final = 8192
 """Tokens in a sequence from which on cards may split it: shorter ones leave each too little to do."""
 WORTH_OFFLOADING: Final = 0.05
 """Share of a card that the inputs of a model's layers take at least, where moving them to the host is weighed."""
+MASKED: Final = 4096
+"""Tokens in a sequence from which on the mask of a window is worth the outlines of another attention code."""
 MOST_MICRO_BATCH: Final = 256
 """Sequences in one forward pass on one card beyond which nothing is gained."""
 _BITS: Final = "quantization.bits"
@@ -182,9 +184,9 @@ def _layouts(wish: Wish, gpu: Gpu) -> Iterator[tuple[bool, str, tuple[bool, str]
 
 
 def _windowed(wish: Wish) -> bool:
-    """Return whether some layers attend to fewer tokens than a sequence has."""
-    window = wish.architecture.sliding_window
-    return window is not None and window < wish.sequence_length
+    """Return whether a window of some layers is shorter than a sequence in which attention weighs much."""
+    window, length = wish.architecture.sliding_window, wish.sequence_length
+    return window is not None and window < length and length >= MASKED
 
 
 def trainer(wish: Wish) -> str | None:
@@ -286,7 +288,7 @@ def _passes(micro: Sequence[int], share: int, *, several: bool) -> Iterator[tupl
 def _hosted(family: Family, wish: Wish) -> bool:
     """Return whether weights are quantised on the host: where FSDP can shard them as they are stored."""
     stored = wish.fixed.get(_STORAGE, family.keys.get(_STORAGE, "uint8"))
-    return stored != "uint8" and wish.fixed.get("quantization.device_map", "cpu") == "cpu"
+    return bool(stored != "uint8" and wish.fixed.get("quantization.device_map", "cpu") == "cpu")
 
 
 def step_batch(wish: Wish, cluster: Cluster, *, packing: bool = False) -> int:
@@ -299,7 +301,7 @@ def step_batch(wish: Wish, cluster: Cluster, *, packing: bool = False) -> int:
 
 
 def _contexts(wish: Wish, cluster: Cluster, *, packing: bool) -> Iterator[int]:
-    """Yield the numbers of cards that may split a sequence: powers of two inside a node, or what is asked for.
+    """Yield how many cards may split a sequence: powers of two inside a node, or what is asked for.
 
     PyTorch's ring has its flash kernel in 16 bits, and no masks of packed examples or windows.
     """
