@@ -8,18 +8,42 @@ from __future__ import annotations
 
 from typing import Final
 
+from tunesmith.checks.boilerplate import Boilerplate
 from tunesmith.checks.check import Asked, Check
 from tunesmith.checks.checking import Report, check_rows
+from tunesmith.checks.control import Control
 from tunesmith.checks.empty import Empty
 from tunesmith.checks.exact_duplicate import ExactDuplicate
 from tunesmith.checks.finding import Evidence, Finding
+from tunesmith.checks.language import Language
+from tunesmith.checks.mojibake import Mojibake
+from tunesmith.checks.pii import Pii
+from tunesmith.checks.refusal import Refusal
+from tunesmith.checks.role_order import RoleOrder
+from tunesmith.checks.secret import Secret
+from tunesmith.checks.template_artefact import TemplateArtefact
+from tunesmith.checks.too_long import TooLong
+from tunesmith.checks.too_short import TooShort
+from tunesmith.checks.untrained import Untrained
 from tunesmith.checks.url import Url
 
 __all__ = ["CHECKS", "Asked", "Check", "Evidence", "Finding", "Report", "check_rows"]
 
 CHECKS: Final[tuple[type[Check], ...]] = (
-    Empty,
     ExactDuplicate,
+    Empty,
+    TooShort,
+    TooLong,
     Url,
+    Boilerplate,
+    Mojibake,
+    Control,
+    Language,
+    Pii,
+    Secret,
+    Refusal,
+    TemplateArtefact,
+    RoleOrder,
+    Untrained,
 )
 """Every check."""

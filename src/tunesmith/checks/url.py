@@ -2,7 +2,7 @@
 
 *Why it matters.* A model learns to write addresses as it learns to write words, and makes up ones that lead
 nowhere or to somebody else. *Known limits.* In code, and where the task is to cite, addresses belong; that is
-why the finding is a remark.
+why the finding is a remark. Addresses without ``http`` or ``www`` are not seen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from tunesmith.checks.finding import Finding
 from tunesmith.data.turns import Batch
 from tunesmith.units import counted
 
-_URL: Final = r"(?:https?://|\bwww\.)[^\s<>\"'）】」]{3,}"
+_URL: Final = r"(?:https?://|(?-u:\b)www\.)[^\s<>\"'（）「」【】《》，。；、]{3,}"
+_SHOWN: Final = r"(?:https?://)?(?:www\.)?(?:[^/@\s]*@)?([^\s?#<>\"'（）「」【】《》，。；、]*[^\s?#<>\"'（）「」【】《》，。；、.,;:!)\]}*])"
+"""The address without who logs in and what is asked, which may be secrets, and no full stop after it."""
 
 
 class Url(Check):
@@ -30,7 +32,8 @@ class Url(Check):
     def see(self, batch: Batch) -> None:
         """Look at some rows."""
         found = batch.turns.filter(pl.col("learned") & pl.col("text").str.contains(_URL))
-        self._flagged.add(found.select("row", "line", text=pl.col("text").str.extract(_URL, 0)))
+        shown = pl.col("text").str.extract(_URL, 0).str.extract(_SHOWN, 1)
+        self._flagged.add(found.select("row", "line", text=shown.fill_null("")))
 
     def finding(self) -> Finding | None:
         """Return the rows that hold addresses."""

@@ -1,0 +1,177 @@
+"""language: answers in another language than their question.
+
+*Why it matters.* A model that learns from such rows switches languages in the middle of a talk (Marchisio et
+al. 2024, "Understanding and Mitigating Language Confusion in LLMs", arXiv 2406.20052). *Known limits.* Short
+texts and code are undecided. A question that speaks of a language, or that holds text in the language of the
+answer, may ask for it, so its row passes, translations among them. Languages that share a script are told
+apart by py3langid, in all of the first rows and in a sample of the others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+from typing import Final
+
+import polars as pl
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+from tunesmith.checks.check import Check, Flagged
+from tunesmith.checks.finding import Finding
+from tunesmith.data.turns import Batch
+from tunesmith.units import counted
+
+HEAD: Final = 600
+"""Characters of a text by which its language is told."""
+LEAST_WORDS: Final = 10
+"""Words, or Chinese characters, below which a text is undecided."""
+MOST: Final = 0.8
+"""Share of a text's words that its script has."""
+MIXED: Final = 0.1
+"""Share of a question's words that may ask for an answer in their script."""
+SURE: Final = 0.99
+"""Probability from which on py3langid decides."""
+FIRST: Final = 10_000
+"""Rows of which every one is looked at; 3,000 texts a second."""
+SAMPLE: Final = 64
+"""Rows of each later batch that are looked at."""
+DESIGN: Final = 0.5
+"""Share of a set's decided rows from which on another language is what the task asks for."""
+
+_SCRIPTS: Final = {
+    "han": r"\p{Han}",
+    "kana": r"[\p{Hiragana}\p{Katakana}]",
+    "hangul": r"\p{Hangul}",
+    "latin": r"\p{Latin}{2,}",
+    "cyrillic": r"\p{Cyrillic}{2,}",
+    "arabic": r"\p{Arabic}{2,}",
+    "other": r"[\p{Greek}\p{Hebrew}\p{Thai}\p{Devanagari}\p{Bengali}\p{Tamil}]{2,}",
+}
+"""What counts as a word of each script."""
+_CODE: Final = r"(?s)```.*?(?:```|$)|`[^`\n]*`|https?://\S+|[A-Za-z_]\w*\(|[\w.-]+@[\w.-]+"
+_ASKS: Final = (
+    r"(?i)translat|language|bilingual|(?-u:\b)(?:english|chinese|mandarin|french|german|spanish|japanese|korean|russian"
+    r"|arabic|italian|portuguese|latin|pinyin|code|program|function|script|sql|python|java|regex)(?-u:\b)"
+    r"|翻译|译[成为文]|双语|语言|[英中汉日韩法德俄外古]语|[英中日韩法德俄外]文|拼音|代码|程序|编程|函数|脚本|正则"
+    r"|翻譯|語|程式|traduc|traduis|übersetz|перевед|변역|번역|訳"
+)
+"""Questions that speak of a language, or ask for code."""
+
+
+@cache
+def _identifier() -> LanguageIdentifier:
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+def _counted(table: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Return for each text of a column the words of every script, and their ``sum``."""
+    text = pl.col(column).str.head(HEAD).str.replace_all(_CODE, " ")
+    counts = table.select(text.str.count_matches(form).alias(name) for name, form in _SCRIPTS.items())
+    return counts.with_columns(sum=pl.sum_horizontal(*_SCRIPTS))
+
+
+def _scripts(counts: pl.DataFrame) -> pl.Series:
+    """Return the script that most of each text is written in; empty where that is undecided."""
+    east = pl.col("han") + pl.col("kana")
+    enough = pl.col("sum") >= LEAST_WORDS
+    most = MOST * pl.col("sum")
+    told = pl.when(~enough).then(pl.lit(""))
+    told = told.when((east >= most) & (pl.col("kana") >= 0.1 * east)).then(pl.lit("kana"))
+    for name in ("han", "hangul", "latin", "cyrillic", "arabic", "other"):
+        told = told.when(pl.col(name) >= most).then(pl.lit(name))
+    return counts.select(told.otherwise(pl.lit("")).alias("script"))["script"]
+
+
+def _language(text: str, script: str) -> str:
+    """Return the code of the language of *text*, empty where it is undecided."""
+    known = {"han": "zh", "kana": "ja", "hangul": "ko"}.get(script)
+    if known is not None or not script:
+        return known or ""
+    code, sure = _identifier().classify(text[:HEAD])
+    return str(code) if sure >= SURE else ""
+
+
+class Language(Check):
+    """Flags rows whose answer is in another language than the question, and nothing says why."""
+
+    name = "language"
+    cheap = False
+
+    def __init__(self) -> None:
+        self._flagged = Flagged()
+        self._looked_at = 0
+        self._seen = 0
+        self._decided = 0
+        self._answers: Counter[str] = Counter()
+
+    def see(self, batch: Batch) -> None:
+        """Look at some rows."""
+        pairs = batch.pairs.filter((pl.col("side") == 0) & pl.col("answer").is_not_null())
+        self._seen += pairs.height
+        if self._looked_at >= FIRST:
+            pairs = pairs.gather_every(max(1, pairs.height // SAMPLE))
+        self._looked_at += pairs.height
+        asked, answers = _counted(pairs, "asked"), _counted(pairs, "answer")
+        table = pairs.with_columns(said=_scripts(answers), question=_scripts(asked))
+        held = pl.max_horizontal(
+            pl.when(pl.col("said") == name)
+            .then(asked[name] / pl.max_horizontal(asked["sum"], 1))
+            .otherwise(0.0)
+            for name in _SCRIPTS
+        )
+        table = table.with_columns(held=held, asks=pl.col("asked").str.contains(_ASKS))
+        found = [each for each in table.iter_rows(named=True) if self._differs(each)]
+        if found:
+            self._flagged.add(pl.DataFrame([self._told(each) for each in found]))
+
+    def _differs(self, row: dict[str, str]) -> bool:
+        """Return whether the answer of *row* is in another language than its question; count both."""
+        answer = row["code"] = _language(row["answer"], row["said"])
+        if not answer:
+            return False
+        self._answers[answer] += 1
+        question = row["from"] = _language(row["asked"], row["question"])
+        if not question:
+            return False
+        self._decided += 1
+        return (
+            question != answer
+            and not row["asks"]
+            and float(row["held"]) < MIXED + (row["said"] == row["question"])
+        )
+
+    @staticmethod
+    def _told(row: dict[str, str]) -> dict[str, object]:
+        return {
+            "row": row["row"],
+            "line": row["line"],
+            "text": row["answer"][:HEAD],
+            "note": f"asked in {row['from']}, answered in {row['code']}",
+            "note_zh": f"用 {row['from']} 提问，用 {row['code']} 回答",
+        }
+
+    def finding(self) -> Finding | None:
+        """Return the rows that change the language, and which languages the set has."""
+        if not self._flagged:
+            return None
+        rows = self._flagged.rows
+        total = self._answers.total()
+        shares = ", ".join(f"{code} {count / total:.1%}" for code, count in self._answers.most_common(5))
+        design = len(rows) > DESIGN * self._decided
+        some = self._looked_at < self._seen
+        sample, sample_zh = (
+            (f" among {self._looked_at:,} looked at", f"（抽查 {self._looked_at:,} 行）")
+            if some
+            else ("", "")
+        )
+        return Finding(
+            check=self.name,
+            severity="info" if design else "warning",
+            rows=rows,
+            message=f"{counted(len(rows), 'row')}{sample} answered in another language than asked; "
+            f"languages of the answers: {shares}.",
+            message_zh=f"{len(rows):,} 行{sample_zh}的回答与提问语言不同；回答语言：{shares}。",
+            fix="Answer in the language of the question, or say in the question which language is wanted.",
+            fix_zh="用提问的语言回答，或在问题中说明所需的语言。",
+            evidence=self._flagged.evidence,
+        )

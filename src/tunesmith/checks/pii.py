@@ -1,0 +1,249 @@
+"""pii: what names or reaches a person: addresses, numbers of phones, identity cards, accounts and cards.
+
+*Why it matters.* Models give back personal data that stood in their training data once (Carlini et al. 2021,
+"Extracting Training Data from Large Language Models", arXiv 2012.07805), and laws such as the GDPR and
+China's PIPL ask for a reason to have it there. *Known limits.* Names and postal addresses are not seen. A
+number is told by its form and its check digits, so a number of 11 digits that is none of a phone may count;
+addresses kept for examples (RFC 2606) count only where they name somebody. IP addresses count where they are
+public.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from typing import Final
+
+import polars as pl
+
+from tunesmith.checks.check import Check, Flagged
+from tunesmith.checks.finding import Finding
+from tunesmith.checks.pattern import BORDER, Pattern, matches, named, replaced
+from tunesmith.data.turns import Batch
+from tunesmith.units import counted
+
+_ID_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_ID_CHECKS: Final = "10X98765432"
+"""ISO 7064 MOD 11-2, as GB 11643-1999 has it for the numbers of Chinese identity cards."""
+
+_RESERVED: Final = (
+    "example.com",
+    "example.org",
+    "example.net",
+    ".example",
+    ".test",
+    ".invalid",
+    ".localhost",
+)
+_NOBODY: Final = re.compile(
+    "a|abc|admin|alice|bar|bob|contact|email|example|firstname.lastname|foo|hello|info|jane.doe|john.doe|mail|me"
+    "|name|no-?reply|sales|someone|somebody|support|test|user|user1|username|webmaster|xxx|you|your[._-]?email"
+    "|your[._-]?name|your"
+)
+"""What stands before the @ of an address that is nobody's; datatrove puts firstname.lastname and email there
+(huggingface/datatrove@v0.5.0:src/datatrove/pipeline/formatters/pii.py)."""
+
+
+def _digits(text: str) -> list[int]:
+    return [int(mark) for mark in text if mark in "0123456789"]
+
+
+def _mailbox(thing: str) -> bool:
+    """Return whether an address may be somebody's."""
+    local, _, domain = thing.lower().rpartition("@")
+    if (local, domain) == ("git", "github.com") or domain.endswith((".png", ".jpg", ".svg")):
+        return False
+    return not (_NOBODY.fullmatch(local) and domain.endswith(_RESERVED))
+
+
+def _luhn(thing: str) -> bool:
+    """Return whether the last digit checks the others (ISO/IEC 7812-1, annex B), and they are not all alike.
+
+    >>> _luhn("4111 1111 1111 1111"), _luhn("4111 1111 1111 1112")
+    (True, False)
+    """
+    digits = _digits(thing)
+    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
+    checked = (sum(digits[::-2]) + sum(doubled)) % 10 == 0
+    return checked and 13 <= len(digits) <= 19 and len(set(digits)) > 1 and "." not in thing
+
+
+def _identity(thing: str) -> bool:
+    """Return whether the last mark of a Chinese identity number checks the others.
+
+    >>> _identity("11010519491231002X"), _identity("110105194912310021")
+    (True, False)
+    """
+    total = sum(weight * int(digit) for weight, digit in zip(_ID_WEIGHTS, thing[:17], strict=True))
+    return _ID_CHECKS[total % 11] == thing[17].upper()
+
+
+def _iban(thing: str) -> bool:
+    """Return whether the two check digits of an account's number fit (ISO 13616, MOD 97-10).
+
+    >>> _iban("GB82 WEST 1234 5698 7654 32"), _iban("GB83 WEST 1234 5698 7654 32")
+    (True, False)
+    """
+    plain = thing.replace(" ", "")
+    if not 15 <= len(plain) <= 34:
+        return False
+    return int("".join(str(int(mark, 36)) for mark in plain[4:] + plain[:4])) % 97 == 1
+
+
+def _public(thing: str) -> bool:
+    """Return whether an IP address is public, and neither a version nor a resolver that everybody knows."""
+    try:
+        address = ipaddress.ip_address(thing)
+    except ValueError:
+        return False
+    if address.version == 4 and all(int(part) < 10 for part in thing.split(".")):
+        return False
+    return address.is_global and not address.is_multicast
+
+
+def _abroad(thing: str) -> bool:
+    """Return whether an international number has as many digits as such numbers have (ITU-T E.164)."""
+    return "." not in thing and 9 <= len(_digits(thing)) <= 15
+
+
+def _dialled(thing: str) -> bool:
+    """Return whether a number may be given out: no decimals, and the last digits are not all alike."""
+    digits = _digits(thing)
+    return len(digits) <= 13 and len(set(digits[-7:])) > 1 and thing.count(".") != 1
+
+
+_CHINA_ID: Final = (
+    r"[1-9][0-9]{5}(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9Xx]"
+)
+_CARD: Final = (  # the ranges of Visa, Mastercard, Discover, UnionPay and JCB; American Express; Diners
+    r"(?:4[0-9]{3}|5[1-5][0-9]{2}|2[2-7][0-9]{2}|6(?:011|5[0-9]{2}|2[0-9]{2})|35[2-8][0-9])"
+    r"(?:[ -]?[0-9]{4}){3}(?:[ -]?[0-9]{1,3})?"
+    r"|3[47][0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{5}|3(?:0[0-5]|[68][0-9])[0-9][ -]?[0-9]{6}[ -]?[0-9]{4}"
+)
+_PHONE: Final = "|".join(
+    (
+        r"\(?[2-9][0-9]{2}\)?[ .-]?[2-9][0-9]{2}[.-][0-9]{4}",  # North America
+        r"\([2-9][0-9]{2}\) ?[2-9][0-9]{2} [0-9]{4}",
+        r"0[1-9][0-9]{1,2}-[2-9][0-9]{6,7}",  # China, a landline
+        r"07[0-9]{3} ?[0-9]{3} ?[0-9]{3}",  # Britain
+        r"02[0-9] [0-9]{4} [0-9]{4}",
+        r"0[1-9](?:[ .][0-9]{2}){4}",  # France
+        r"0[789]0-[0-9]{4}-[0-9]{4}",  # Japan
+        r"01[016-9]-[0-9]{3,4}-[0-9]{4}",  # Korea
+    )
+)
+_ABROAD: Final = r"\+[1-9][0-9]{0,2}[ -]?\(?[0-9]{1,4}\)?(?:[ -]?[0-9]{2,4}){2,4}"
+_MOBILE: Final = r"(?:\(?\+?86\)?[ -]?)?1[3-9][0-9][ -]?[0-9]{4}[ -]?[0-9]{4}"
+_SOCIAL: Final = (
+    r"(?:00[1-9]|0[1-9][0-9]|[1-578][0-9]{2}|6[0-57-9][0-9]|66[0-57-9])-(?:0[1-9]|[1-9][0-9])-[0-9]{4}"
+)
+_MAILBOX: Final = r"[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,5}[A-Za-z]{2,24}"
+_IP: Final = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[23][0-9A-Fa-f]{3}(?::{1,2}[0-9A-Fa-f]{1,4}){2,7}"
+_ACCOUNT: Final = r"[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?"
+
+
+def _apart(form: str) -> str:
+    """Return *form* where it is no part of a longer number, a sum or a version.
+
+    Decimals after it belong to the match, so that it is judged with them.
+    """
+    return rf"(?:^|[^0-9A-Za-z._=+*<>~!-])(?:{form})(?:\.[0-9][0-9A-Za-z.]{{0,40}})?{BORDER}"
+
+
+def _inner(match: str) -> str:
+    """Return what :func:`_apart` found, without what stands around it.
+
+    >>> _inner("：+86 13800000001，"), _inner("(212) 555-0100.")
+    ('+86 13800000001', '(212) 555-0100')
+    """
+    ends = "0123456789abcdefABCDEF"
+    first = next(at for at, mark in enumerate(match) if mark in ends or mark in "+(")
+    last = max(at for at, mark in enumerate(match) if mark in ends)
+    return match[first : last + 1]
+
+
+def _number(name: str, name_zh: str, form: str, genuine: Callable[[str], bool], stand_in: str) -> Pattern:
+    return Pattern(
+        name=name, name_zh=name_zh, regex=_apart(form), thing=_inner, genuine=genuine, stand_in=stand_in
+    )
+
+
+PATTERNS: Final[tuple[Pattern, ...]] = (
+    Pattern(
+        name="an e-mail address",
+        name_zh="电子邮箱",
+        regex=BORDER + _MAILBOX,
+        genuine=_mailbox,
+        stand_in="<EMAIL>",
+    ),
+    Pattern(
+        name="the number of a Chinese identity card",
+        name_zh="身份证号",
+        regex=f"{BORDER}{_CHINA_ID}{BORDER}",
+        genuine=_identity,
+        stand_in="<ID>",
+    ),
+    Pattern(
+        name="an account's number (IBAN)",
+        name_zh="银行账号（IBAN）",
+        regex=f"{BORDER}{_ACCOUNT}{BORDER}",
+        genuine=_iban,
+        stand_in="<ACCOUNT>",
+    ),
+    _number("a card's number", "银行卡号", _CARD, _luhn, "<CARD>"),
+    _number("a Chinese mobile number", "中国手机号", _MOBILE, _dialled, "<PHONE>"),
+    _number("an international phone number", "国际电话号码", _ABROAD, _abroad, "<PHONE>"),
+    _number("a phone number", "电话号码", _PHONE, _dialled, "<PHONE>"),
+    _number("a US social security number", "美国社会安全号", _SOCIAL, _dialled, "<ID>"),
+    _number("a public IP address", "公网 IP 地址", _IP, _public, "<IP_ADDRESS>"),
+)
+"""What is looked for; the stand-ins are those of StarCoder's data (Li et al. 2023, arXiv 2305.06161) and
+others like them."""
+
+_NUMBER: Final = r"[0-9][0-9 ().+-]{5,}[0-9]|[23][0-9A-Fa-f]{3}:"
+"""What every number holds, quickly found."""
+
+
+class Pii(Check):
+    """Flags rows that hold what names or reaches a person; of each thing only two characters are shown."""
+
+    name = "pii"
+
+    def __init__(self) -> None:
+        self._flagged = Flagged()
+        self._kinds = pl.Series([0] * len(PATTERNS), dtype=pl.UInt32)
+
+    def see(self, batch: Batch) -> None:
+        """Look at some rows."""
+        text = pl.col("text")
+        few = batch.turns.filter(text.str.contains("@", literal=True) | text.str.contains(_NUMBER))
+        if few.is_empty():
+            return
+        found = matches(few, PATTERNS)
+        self._flagged.add(named(found, PATTERNS))
+        kinds = found.select("row", "kind").unique()["kind"]
+        self._kinds += pl.Series([(kinds == kind).sum() for kind in range(len(PATTERNS))], dtype=pl.UInt32)
+
+    def mend(self, text: str) -> str:
+        """Return *text* with a stand-in such as ``<EMAIL>`` in the place of each thing."""
+        return replaced(text, PATTERNS)
+
+    def finding(self) -> Finding | None:
+        """Return the rows that hold personal data."""
+        if not self._flagged:
+            return None
+        rows = self._flagged.rows
+        kinds = [(each, count) for each, count in zip(PATTERNS, self._kinds, strict=True) if count]
+        told = ", ".join(f"{each.name} in {count:,}" for each, count in kinds)
+        told_zh = "、".join(f"{each.name_zh} {count:,} 行" for each, count in kinds)
+        return Finding(
+            check=self.name,
+            severity="warning",
+            rows=rows,
+            message=f"{counted(len(rows), 'row')} with personal data: {told}.",
+            message_zh=f"{len(rows):,} 行含有个人信息：{told_zh}。",
+            fix="Put stand-ins such as <EMAIL> in their place, or leave the rows out.",
+            fix_zh="以 <EMAIL> 等占位符代替，或去掉这些行。",
+            evidence=self._flagged.evidence,
+        )

@@ -1,0 +1,87 @@
+"""refusal: answers in which another model refuses, or says what it is.
+
+*Why it matters.* A few hundred of them teach a model to refuse what it should do and to call itself by the
+name of the one that wrote the data; that is why ShareGPT's answers were cleaned of them before Vicuna learned
+them (lm-sys/FastChat@v0.2.36:fastchat/data/optional_clean.py). *Known limits.* Whether a refusal is right is
+not judged: where a model has to refuse, refusals belong in its data.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from tunesmith.checks.check import Check, Flagged
+from tunesmith.checks.finding import Finding
+from tunesmith.data.turns import Batch
+from tunesmith.units import counted
+
+HEAD: Final = 240
+"""Characters of an answer in which a refusal begins: it comes first, after an apology at most."""
+
+_SAYS: Final = (
+    r"(?i)(?-u:\b)as an? (?:ai|artificial intelligence|(?:large )?language model)(?-u:\b)"
+    r"|(?-u:\b)I(?:'|’| a)m (?:just |only )?an? (?:ai|large|ai-powered) language model"
+    r"|(?-u:\b)(?:trained|developed|created) by OpenAI(?-u:\b)"
+    r"|作为(?:一[个名款种])?(?:大型|大)?\s?(?:人工智能|AI(?-u:\b)|AI[语助模]|语言模型)"
+    r"|我(?:只)?是(?:一[个名款])?(?:大型)?(?:AI|人工智能)?语言模型"
+)
+_APOLOGY: Final = r"(?-u:\b)I(?:'|’| a)m (?:very |so |truly |really )?sorry,? (?:but )?"
+_UNABLE: Final = (
+    r"(?:can(?:no|'|’)t|can not|am unable to|am not able to|won(?:'|’)t be able to|must decline to)"
+)
+_TASK: Final = (
+    r"(?:assist|help (?:you )?with|fulfil|comply|provide|answer (?:that|this|your)|generate|engage|support"
+    r"|discuss|participate|condone|complete (?:this|that|your))"
+)
+_REFUSES: Final = (
+    rf"(?i){_APOLOGY}(?:as an|I {_UNABLE} (?:do that|fulfil))"
+    rf"|(?-u:\b)I {_UNABLE} {_TASK}|(?-u:\b)I(?:'|’)m (?:unable|not able) to {_TASK}"
+    r"|我(?:不能|无法|没有?办法|不便)(?:协助|帮助|帮您|提供|回答|满足|完成(?:这|该|您|你)|生成|继续|为您|给您|讨论|参与)"
+    r"|抱歉[，,。]?\s?(?:但是?)?(?:作为|我(?:不能|无法|没有?办法))"
+)
+_TRACE: Final = (
+    r"OpenAI|n AI |anguage model|intelligence|n(?:'|’|o)t (?:as|he|fu|co|pr|an|ge|en|su|di|pa|do|be able)"
+    r"|able to|decline to|orry,? (?:but )?as an|as an ai|作为一|作为AI|作为人工|语言模型"
+    r"|不能|无法|没办法|没有办法|不便|抱歉"
+)
+"""What all of them hold, quickly found."""
+
+
+class Refusal(Check):
+    """Flags rows whose answer begins with a refusal, or in which a model says that it is one."""
+
+    name = "refusal"
+
+    def __init__(self) -> None:
+        self._flagged = Flagged()
+        self._seen = 0
+
+    def see(self, batch: Batch) -> None:
+        """Look at some rows."""
+        text = pl.col("text")
+        self._seen += len(batch.rows) - len(batch.faults)
+        answers = batch.turns.filter((pl.col("role") == "assistant") & pl.col("learned"))
+        begin = text.str.head(HEAD)
+        some = answers.filter(text.str.contains(_TRACE))
+        for form in (_SAYS, _REFUSES) if some.height else ():
+            few = some.filter(begin.str.contains(form))
+            self._flagged.add(few.select("row", "line", text=begin.str.extract(rf"(?s)(?:{form}).*", 0)))
+
+    def finding(self) -> Finding | None:
+        """Return the rows that refuse, and which share of the set they are."""
+        if not self._flagged:
+            return None
+        rows = self._flagged.rows
+        share = len(rows) / self._seen
+        return Finding(
+            check=self.name,
+            severity="warning",
+            rows=rows,
+            message=f"{counted(len(rows), 'row')} ({share:.1%}) where a model refuses or says what it is.",
+            message_zh=f"{len(rows):,} 行（{share:.1%}）的回答是拒答，或自称是 AI 模型。",
+            fix="Answer what should be answered; keep refusals only where the model has to refuse.",
+            fix_zh="该回答的应改写为回答；只保留模型确应拒绝的拒答。",
+            evidence=self._flagged.evidence,
+        )

@@ -1,0 +1,95 @@
+"""too_short: answers that say next to nothing.
+
+*Why it matters.* A model that learns short answers gives short answers, to questions that ask for more as
+well (Zhou et al. 2023, "LIMA: Less Is More for Alignment", arXiv 2305.11206, on what makes an answer worth
+learning). *Known limits.* A number, the letter of a choice, and yes or no are whole answers and pass; so do
+all short ones where most answers of the set are short, since then that is the task. A chat is judged by all
+that is learned of it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from tunesmith.checks.check import Check, Flagged
+from tunesmith.checks.finding import Finding
+from tunesmith.data.turns import Batch
+from tunesmith.units import counted
+
+LEAST: Final = 10
+"""Letters of an answer that are enough, where a Chinese character counts as two: the bound at which
+data-juicer drops a text (modelscope/data-juicer@v1.4.0:data_juicer/ops/filter/text_length_filter.py)."""
+USUAL: Final = 0.5
+"""Share of short answers from which on they are what the task asks for."""
+
+_WHOLE: Final = (
+    r"(?i)^[^\p{L}]*[\p{N}][^\p{L}]*\p{L}{0,4}\W*$|^\W*(?:[a-h]|[ivx]{1,4}|yes|no|true|false|none|positive|negative|neutral"
+    r"|是的?|否|不是|对|错|正确|错误|有|没有|正面|负面|中性|积极|消极)\W*$"
+)
+"""A number with its unit, the letter of a choice, yes or no, a label."""
+_OPEN: Final = (
+    r"(?i)(?-u:\b)(?:explain|describe|write|discuss|summari[sz]e|compare|why|list|essay|story|in detail"
+    r"|how (?:do|does|did|can|to|would|should))(?-u:\b)"
+    r"|解释|说明|写一|描述|介绍|讨论|总结|比较|为什么|为何|(?:如何|怎样|怎么)[^了样?？。\s]|列出|详细"
+)
+"""What asks for more than a word."""
+
+
+class TooShort(Check):
+    """Flags rows whose learned text is shorter than anything that is worth learning."""
+
+    name = "too_short"
+
+    def __init__(self) -> None:
+        self._flagged = Flagged()
+        self._open = Flagged()
+        self._short = 0
+        self._seen = 0
+
+    def see(self, batch: Batch) -> None:
+        """Look at some rows."""
+        self._seen += len(batch.rows) - len(batch.faults)
+        learned = batch.turns.filter("learned").with_columns(bytes=pl.col("text").str.len_bytes())
+        sizes = learned.group_by("row", "side", maintain_order=True).agg(pl.col("bytes").sum())
+        few = sizes.filter(pl.col("bytes") < 4 * LEAST).select("row", "side")
+        if few.is_empty():
+            return
+        rows = learned.join(few, on=["row", "side"], how="semi", maintain_order="left")
+        answers = rows.group_by("row", "side", maintain_order=True).agg(
+            pl.col("line").first(), text=pl.col("text").str.join(" ")
+        )
+        text = pl.col("text")
+        letters = text.str.count_matches(r"[\p{L}\p{M}\p{N}\p{S}]") + text.str.count_matches(
+            r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]"
+        )
+        short = answers.filter((letters > 0) & (letters < LEAST))
+        self._short += short["row"].n_unique()
+        asked = batch.turns.filter((pl.col("role") == "user") & pl.col("text").str.contains(_OPEN))
+        opens = short.join(asked.select("row"), on="row", how="semi", maintain_order="left")
+        self._open.add(opens.select("row", "line", "text"))
+        self._flagged.add(short.filter(~text.str.contains(_WHOLE)).select("row", "line", "text"))
+
+    def finding(self) -> Finding | None:
+        """Return the rows that say next to nothing."""
+        usual = self._short > USUAL * self._seen
+        kept = self._open if usual else self._flagged
+        rows = tuple(sorted({*self._open.rows, *kept.rows}))
+        if not rows:
+            return None
+        evidence = (
+            *self._open.evidence,
+            *(each for each in kept.evidence if each not in self._open.evidence),
+        )
+        return Finding(
+            check=self.name,
+            severity="warning",
+            rows=rows,
+            message=f"{counted(len(rows), 'row')} with an answer of fewer than {LEAST} letters.",
+            message_zh=f"{len(rows):,} 行的回答不足 {LEAST} 个字母（{LEAST // 2} 个汉字）。",
+            fix="Write the answers out, or leave the rows out.",
+            fix_zh="写出完整回答，或去掉这些行。",
+            evidence=evidence[:5],
+            drop=self._open.rows,
+        )
