@@ -41,7 +41,7 @@ def parallel_of(recipe: Recipe) -> type[Distribution]:
     parallel = recipe.parallel or Parallel()
     for kind, reason in REFUSED.items():
         if getattr(parallel, kind) > 1:
-            raise UnsupportedError(f"parallel.{kind}: {reason} Set parallel.{kind}: 1.")
+            raise UnsupportedError(f"parallel.{kind}: {reason}")
     named = "parallel.tensor" if parallel.tensor > 1 else "parallel.expert"
     if recipe.trainer == "loop":
         raise UnsupportedError(
@@ -64,8 +64,9 @@ def parallel_of(recipe: Recipe) -> type[Distribution]:
 
 
 REFUSED = {
-    "pipeline": "transformers 5.23 has a pipeline for inference only: its stages send no gradients back.",
-    "context": "beside tensor or expert parallelism it is not reproduced.",
+    "pipeline": "transformers 5.23 has a pipeline for inference only: its stages send no gradients back. Set "
+    "parallel.pipeline: 1 and share the cards by sharding: fsdp, or split layers by parallel.tensor.",
+    "context": "beside tensor or expert parallelism it is not reproduced. Set one of them to 1.",
 }
 """Kinds of parallelism that end in a refusal, and why."""
 
