@@ -28,7 +28,7 @@ LONG: Final = 8192
 WORTH_OFFLOADING: Final = 0.05
 """Share of a card that the inputs of a model's layers take at least, where moving them to the host is weighed."""
 MASKED: Final = 4096
-"""Tokens in a sequence from which on the mask of a window is worth the outlines of another attention code."""
+"""Tokens in a sequence from which on a window's mask is worth the outlines of another attention code."""
 MOST_MICRO_BATCH: Final = 256
 """Sequences in one forward pass on one card beyond which nothing is gained."""
 _BITS: Final = "quantization.bits"
