@@ -158,6 +158,7 @@ def run_step(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
     # PyTorch's hints on the speed of DDP are not for a run that is estimated; it reads this when imported.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     try:
+        from tunesmith.memory import importing  # noqa: F401 -- before the trace, see there
         from tunesmith.memory.trace import trace
     except ModuleNotFoundError as error:
         raise MissingExtraError.of(error.name or "PyTorch", "memory") from error
