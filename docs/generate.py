@@ -119,8 +119,9 @@ def accuracy() -> str:
     table = row("measured by", "figure", "runs", "median error", "95th percentile", "worst")
     for source, figure, *errors in sorted(rows, key=lambda parts: -int(parts[2])):
         if figure in ("allocated", "reserved"):
-            source, *cards = source.partition(" on several cards")[:2]
-            name = re.sub(r" (?:\S*/)?(\S+) \(.*| \S*/(\S+)$", r", \1\2", source) + cards[0]
+            source, said, apart = re.split(r"( on several cards)?(, libraries .*)?$", source, maxsplit=1)[:3]
+            name = re.sub(r" (?:\S*/)?(\S+) \(.*| \S*/(\S+)$", r", \1\2", source)
+            name += (said or "") + (apart or "")
             table += f"| {name} | {figure} | {' | '.join(errors[:4])} |\n"
     return table
 
