@@ -6,8 +6,8 @@
 
 The recipe is that of fms-acceleration (24bdadb, scripts/benchmarks): LoRA of rank 16 on the attention,
 dropout 0.1, sequences of 4096, reentrant checkpointing; over several cards FSDP1, wrapped by PEFT's own
-policy. This process is rank 0, and PyTorch's ``fake`` process group stands for the others. Needs a card of 80 GB, or
-PyTorch's CUDA build with its kernels left out; the figures stand in docs/decisions.md.
+policy. This process is rank 0, and PyTorch's ``fake`` process group stands for the others. Needs a card of
+80 GB, or PyTorch's CUDA build with its kernels left out; the figures stand in docs/decisions.md.
 """
 
 from __future__ import annotations
