@@ -16,9 +16,9 @@ import torch
 def at_first_call(compiler: Callable[..., Any]) -> Callable[..., Any]:
     """Return what stands in for *compiler*, ``torch.compile``: it compiles a function at its first call."""
 
-    def compile(function: Callable[..., Any] | None = None, **options: Any) -> Callable[..., Any]:
+    def marked(function: Callable[..., Any] | None = None, **options: Any) -> Callable[..., Any]:
         if function is None:
-            return lambda given: compile(given, **options)
+            return lambda given: marked(given, **options)
         compiled: list[Callable[..., Any]] = []
 
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -28,7 +28,7 @@ def at_first_call(compiler: Callable[..., Any]) -> Callable[..., Any]:
 
         return call
 
-    return compile
+    return marked
 
 
 _compile = torch.compile
