@@ -89,8 +89,8 @@ def report(scored: list[Scored], versions: Mapping[str, str], explanations: Mapp
         "; do not edit. Every row is a recipe, run on a device without memory by the libraries "
         f"{', '.join(f'{name} {version}' for name, version in versions.items())}, beside what was measured. "
         "An error is (estimated - measured) / measured; a negative one is an estimate that was too low. "
-        "Rows of which the libraries of their day were run too, and found to allocate otherwise than these, are "
-        "counted apart: those versions do not allow a smaller error.",
+        "Rows of which the libraries of their day were run too, and found to allocate otherwise than these, "
+        "are counted apart: those versions do not allow a smaller error.",
         "",
         "## By source",
         "",

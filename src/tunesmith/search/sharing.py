@@ -17,8 +17,8 @@ def shardings(family: Family, cluster: Cluster, *, offload: bool) -> Iterator[tu
 
     Offload moves what learns: with an adapter the optimizer is small, so parameters alone would be worth
     moving, and FSDP moves both. DeepSpeed keeps 32-bit masters of 16-bit weights by itself, so 32-bit weights
-    under it are no family of their own. Quantised weights are sharded by FSDP only: bitsandbytes' blocks
-    cannot be flattened into DeepSpeed's partitions.
+    under it are no family of their own. Quantised weights are sharded by FSDP only: under stage 3 every card
+    loads them whole first, and outlines are up to 19 % from its traces; it is estimated, and not searched.
     """
     if family.tensor > 1:
         yield "none" if family.tensor == cluster.cards else "fsdp", "none", "none"
