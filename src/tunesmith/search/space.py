@@ -26,7 +26,7 @@ ADAPTER_OPTIMIZERS: Final = ("adamw_torch_fused", "paged_adamw_8bit")
 LONG: Final = 8192
 """Tokens in a sequence from which on cards may split it: shorter ones leave each too little to do."""
 WORTH_OFFLOADING: Final = 0.05
-"""Share of a card that the inputs of a model's layers take at least, where moving them to the host is weighed."""
+"""Share of a card that the inputs of all layers take at least, where moving them to the host is weighed."""
 MASKED: Final = 4096
 """Tokens in a sequence from which on a window's mask is worth the outlines of another attention code."""
 MOST_MICRO_BATCH: Final = 256
