@@ -117,10 +117,10 @@ def layers_for(architecture: Architecture, recipe: Recipe) -> Layers:
         raise UnsupportedError("DDP's buckets do not end where layers end; all layers have to be traced.")
     if recipe.sharding in FSDP:  # the first and last layers are gathered beside embedding and head
         layers = replace(layers, head=layers.head + 1, tail=layers.tail + 1)
-    single = [name for name in named if _SINGLE.search(name)]
     if recipe.activation_offloading and recipe.gradient_checkpointing:
         # What the last layers save is still on the card when the pass turns back.
         layers = replace(layers, head=layers.head + 1, tail=layers.tail + ACTIVATIONS_KEPT)
+    single = [name for name in named if _SINGLE.search(name)]
     if single:
         raise UnsupportedError(f"{single[0]} may mean single layers; all layers have to be traced.")
     if layers.rounds < 2:
