@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -25,8 +27,9 @@ ALONE = {
 }
 
 
-def counted(phase: str, kind: str, *, cards: int) -> Work:
-    """Return what one of so many *cards* does in a *phase* of a trace, each with a part of LENGTH tokens."""
+@functools.cache
+def traced(cards: int) -> Mapping[str, Sequence[Work]]:
+    """Return the work of one of so many *cards*, each with a part of LENGTH tokens."""
     recipe = Recipe.from_mapping(
         {
             "model": CONFIG,
@@ -40,8 +43,12 @@ def counted(phase: str, kind: str, *, cards: int) -> Work:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        work = trace(parse_architecture(CONFIG, name="tiny"), recipe, gpu("A100")).work
-    found = [each for each in work[phase] if each.kind == kind]
+        return trace(parse_architecture(CONFIG, name="tiny"), recipe, gpu("A100")).work
+
+
+def counted(phase: str, kind: str, *, cards: int) -> Work:
+    """Return what one of so many *cards* does of one *kind* in a *phase*."""
+    found = [each for each in traced(cards)[phase] if each.kind == kind]
     return found[0] if found else Work(kind=kind, dtype="bf16", flops=0, moved_bytes=0, kernels=0)
 
 

@@ -59,22 +59,20 @@ def test_every_phase_takes_what_pytorchs_allocator_counted(row: dict[str, Any]) 
 
 def test_the_cards_that_split_sequences_share_the_weights() -> None:
     """FSDP2 shards over all cards, whether they see other sequences or other parts of one."""
-    for context in (2, 4):
-        split = answer(recipe_of(context=context, cards=4)).parts
-        apart = answer(recipe_of(context=1, cards=4)).parts
-        assert split["weights"] == apart["weights"]
-        assert split["optimizer states"] == apart["optimizer states"]
+    split, apart = (answer(recipe_of(context=context, cards=4)).parts for context in (2, 1))
+    assert split["weights"] == apart["weights"]
+    assert split["optimizer states"] == apart["optimizer states"]
 
 
 def test_each_of_twice_the_cards_holds_less() -> None:
     """A sequence in more parts takes less on every card."""
-    sizes = [answer(recipe_of(context=context, cards=8)).peak.allocated_bytes for context in (1, 2, 4, 8)]
+    sizes = [answer(recipe_of(context=context, cards=8)).peak.allocated_bytes for context in (1, 2, 8)]
     assert sizes == sorted(set(sizes), reverse=True)
 
 
 def test_few_layers_stand_for_all() -> None:
     """The timeline that is unrolled from a few layers has the peaks and phases of the whole trace."""
-    recipe = recipe_of(TINY | {"num_hidden_layers": 7})
+    recipe = recipe_of(TINY | {"num_hidden_layers": 6})
     few, whole = answer(recipe, scaled=True), answer(recipe)
     assert (few.peak, few.parts, few.phases) == (whole.peak, whole.parts, whole.phases)
 
@@ -82,7 +80,7 @@ def test_few_layers_stand_for_all() -> None:
 @pytest.mark.parametrize("changes", [{"method": "full"}, {"method": "lora"}], ids=["full", "lora"])
 def test_an_outline_knows_what_a_part_of_a_sequence_takes(changes: dict[str, Any]) -> None:
     """The outline of whole sequences tells, within three percent, what a card takes that sees a part."""
-    model = TINY | {"hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 6}
+    model = TINY | {"hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 5}
     recipe = recipe_of(model, context=4, cards=8, sequence_length=32768, trainer="sft", **changes)
     known = outline(load_architecture(recipe.model), recipe, gpu("A100-80GB"), trace=trace)
     needed = answer(recipe).peak.allocated_bytes
