@@ -181,3 +181,15 @@ def test_cards_that_split_layers_count_one_batch() -> None:
     chosen = recipe(parallel={"tensor": 2}, hardware={"gpus": 8}, sharding="fsdp")
     cluster = Cluster(gpu=gpu("A100-80GB"), gpus=8)
     assert tokens_per_step(cluster, chosen) == 4 * 1024
+
+
+def test_copies_of_activations_hide_only_on_a_stream_of_their_own() -> None:
+    """TRL's may hide behind the products; transformers' run in line with them and are always waited for."""
+    done = {"step2.forward": [work(flops=1000 * TERA), work("host_copy", moved_bytes=10**10)]}
+    copied = 10**10 / links(A100).host
+    hidden = bare_seconds(done, A100, Recipe(model="gpt2", activation_offloading=True))
+    kwargs = {"offload": True}
+    waited = bare_seconds(done, A100, Recipe(model="gpt2", gradient_checkpointing_kwargs=kwargs))
+    assert copied < hidden.low
+    assert hidden.high == pytest.approx(hidden.low + copied)
+    assert waited.low == waited.high == pytest.approx(hidden.high)
