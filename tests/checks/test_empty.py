@@ -31,3 +31,15 @@ def test_rows_without_a_question_or_an_answer_are_errors(found: Found) -> None:
 def test_full_rows_are_no_finding(found: Found) -> None:
     """A single mark that can be seen is an answer."""
     assert found(Empty, [row("2+2", "4"), row("?", "!"), row("表情", "🙂")]) is None
+
+
+def test_a_message_that_only_calls_a_tool_says_its_call(found: Found) -> None:
+    """It has no content, but the call is what is learned; a tool may have nothing to say."""
+    call = {"function": {"name": "now", "arguments": "{}"}}
+    turns = [
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "content": ""},
+        {"role": "assistant", "content": "a"},
+    ]
+    assert found(Empty, [{"messages": turns}, {"messages": turns[:2]}]) is None

@@ -16,7 +16,7 @@ import polars as pl
 
 from tunesmith.checks.check import SHOWN, Check, Flagged
 from tunesmith.checks.finding import Evidence, Finding
-from tunesmith.checks.pattern import removed
+from tunesmith.checks.pattern import holds, removed
 from tunesmith.data.turns import Batch
 from tunesmith.units import counted
 
@@ -111,7 +111,7 @@ class Boilerplate(Check):
 
     def mend(self, text: str) -> str:
         """Return *text* without lines that hold a phrase of this kind; what is nothing else stays."""
-        if not pl.Series([text]).str.contains(_PHRASE)[0]:
+        if not (holds(text, f"{_TRACE}|{_WIDE_TRACE}") and holds(text, _PHRASE)):
             return text
         kept = removed(text, _LINE, "\n").strip()
         return kept if kept else text

@@ -15,7 +15,7 @@ import polars as pl
 
 from tunesmith.checks.check import Check, Flagged
 from tunesmith.checks.finding import Finding
-from tunesmith.checks.pattern import removed
+from tunesmith.checks.pattern import holds, removed
 from tunesmith.data.turns import Batch
 from tunesmith.units import counted
 
@@ -67,12 +67,13 @@ class Control(Check):
 
     def mend(self, text: str) -> str:
         """Return *text* without the marks; what ends a line or a page becomes a line break."""
+        if not holds(text, _ANY):
+            return text
         text = removed(text, _ESCAPE)
         text = removed(removed(text, _BREAKS, "\n"), f"{_CONTROL}|{_UNSEEN}")
-        text = removed(removed(text, _TAGS, "$1"), _JOINER, "$1$2")
-        if not pl.Series([text]).str.contains(_RIGHT_TO_LEFT)[0]:
+        if not holds(text, _RIGHT_TO_LEFT):
             text = removed(text, _DIRECTION)
-        return text
+        return removed(removed(text, _TAGS, "$1"), _JOINER, "$1$2")
 
     def finding(self) -> Finding | None:
         """Return the rows that hold such marks."""

@@ -1,7 +1,7 @@
 """empty: rows that ask nothing, or answer nothing.
 
 *Why it matters.* An empty answer teaches the model to stop at once; an empty question teaches it to talk
-unasked. *Known limits.* A message that only calls a tool has no text and is not flagged.
+unasked. *Known limits.* A message that only calls a tool says its call, and a tool may answer with nothing.
 """
 
 from __future__ import annotations

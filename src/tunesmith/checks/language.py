@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
@@ -29,8 +29,10 @@ MOST: Final = 0.8
 """Share of a text's words that its script has."""
 MIXED: Final = 0.1
 """Share of a question's words that may ask for an answer in their script."""
-SURE: Final = 0.99
-"""Probability from which on py3langid decides."""
+SURE: Final = 0.95
+"""Probability from which on py3langid tells two languages of one script apart; Pidgin often has 0.03."""
+PROSE: Final = 0.8
+"""Probability from which on text is prose of some language: code has at most 0.7."""
 FIRST: Final = 10_000
 """Rows of which every one is looked at; 3,000 texts a second."""
 SAMPLE: Final = 64
@@ -82,13 +84,13 @@ def _scripts(counts: pl.DataFrame) -> pl.Series:
     return counts.select(told.otherwise(pl.lit("")).alias("script"))["script"]
 
 
-def _language(text: str, script: str) -> str:
-    """Return the code of the language of *text*, empty where it is undecided."""
+def _language(text: str, script: str) -> tuple[str, float]:
+    """Return the code of the language of *text* and how probable it is; empty where that is undecided."""
     known = {"han": "zh", "kana": "ja", "hangul": "ko"}.get(script)
     if known is not None or not script:
-        return known or ""
+        return known or "", 1.0
     code, sure = _identifier().classify(text[:HEAD])
-    return str(code) if sure >= SURE else ""
+    return (str(code), float(sure)) if sure >= PROSE else ("", 0.0)
 
 
 class Language(Check):
@@ -124,24 +126,24 @@ class Language(Check):
         if found:
             self._flagged.add(pl.DataFrame([self._told(each) for each in found]))
 
-    def _differs(self, row: dict[str, str]) -> bool:
+    def _differs(self, row: dict[str, Any]) -> bool:
         """Return whether the answer of *row* is in another language than its question; count both."""
-        answer = row["code"] = _language(row["answer"], row["said"])
-        if not answer:
+        row["code"], sure = _language(row["answer"], row["said"])
+        if not row["code"]:
             return False
-        self._answers[answer] += 1
-        question = row["from"] = _language(row["asked"], row["question"])
-        if not question:
+        self._answers[row["code"]] += 1
+        row["from"], sure_too = _language(row["asked"], row["question"])
+        if not row["from"]:
             return False
         self._decided += 1
-        return (
-            question != answer
-            and not row["asks"]
-            and float(row["held"]) < MIXED + (row["said"] == row["question"])
-        )
+        if row["from"] == row["code"] or row["asks"]:
+            return False
+        if row["said"] == row["question"]:
+            return min(sure, sure_too) >= SURE
+        return bool(row["held"] < MIXED)
 
     @staticmethod
-    def _told(row: dict[str, str]) -> dict[str, object]:
+    def _told(row: dict[str, Any]) -> dict[str, object]:
         return {
             "row": row["row"],
             "line": row["line"],

@@ -16,7 +16,7 @@ from ftfy.badness import BADNESS_RE, is_bad
 
 from tunesmith.checks.check import Check, Flagged
 from tunesmith.checks.finding import Finding
-from tunesmith.checks.pattern import PASSES
+from tunesmith.checks.pattern import PASSES, holds
 from tunesmith.data.turns import Batch
 from tunesmith.units import counted
 
@@ -24,29 +24,33 @@ _LOST: Final = "\N{REPLACEMENT CHARACTER}"
 """What decoders put where bytes are no text (The Unicode Standard, section 5.22)."""
 _LOST_FORMS: Final = _LOST + "|锟斤拷"
 """The same, and what two of it are when their bytes are read as GBK."""
-_FIRST: Final = "".join(
+_FIRST: Final = "锛銆" + "".join(
     bytes([lead, next_]).decode("gbk") for lead in range(0xE4, 0xEA) for next_ in range(0x80, 0xC0)
 )
-"""What the first two of the three bytes are in GBK that Chinese characters have in UTF-8."""
-_AS_GBK: Final = f"[{_FIRST}][^\\x00-\\x7f]{{1,2}}[{_FIRST}]"
+"""What the first two of the three bytes are in GBK that Chinese characters and their marks have in UTF-8."""
+_AS_GBK: Final = f"[{_FIRST}][^\\x00-\\x7f]{{2}}[{_FIRST}]"
 
 
 def _plain(verbose: str) -> str:
-    """Return a regular expression of Python's verbose kind, written plainly, as Rust's reads it."""
+    """Return a regular expression of Python's verbose kind, written plainly, as Rust's reads it.
+
+    To Python ① is a letter of a word and the marks before the space are spaces; to Rust they are not.
+    """
     lines = (line for line in verbose.split("\n") if not line.lstrip().startswith("#"))
     inside, kept = False, []
     for mark in "\n".join(lines):
         inside = mark == "[" or (inside and mark != "]")
         if inside or mark not in " \n":
             kept.append(mark)
-    return "".join(kept)
+    return "".join(kept).replace(r"\w", r"[\w\p{N}]").replace(r"\s", r"[\s\x1c-\x1f]")
 
 
 _SUSPECT: Final = f"{_plain(BADNESS_RE.pattern)}|{_LOST_FORMS}|{_AS_GBK}"
 """What ftfy calls bad, and the rest: all but the last is certain."""
-_HALVES: Final = frozenset(_FIRST)
-DENSE: Final = 0.25
-"""Share of such characters that no Chinese text has: they are 1 in 1,000 of it, and 1 in 3 of badly read."""
+_HALVES: Final = frozenset("涓浜浠浣浼锛銆") | {each for each in _FIRST if each.encode("gbk")[1] < 0xA1}
+"""Those among them that hardly a Chinese text has: no simplified one (GB 2312), and traditional ones few."""
+DENSE: Final = 0.2
+"""Share of such characters that no Chinese text has: they are 1 in 3 of badly read ones."""
 DENSE_LEAST: Final = 3
 _RUN: Final = r"[^\x00-\x7f]{4,}"
 _SHORTEST: Final = 4
@@ -123,7 +127,7 @@ class Mojibake(Check):
 
     def mend(self, text: str) -> str:
         """Return *text* with the lines that were badly decoded decoded well; the others are not touched."""
-        if text.isascii():
+        if text.isascii() or not holds(text, _SUSPECT):
             return text
         return "\n".join(_mended(line) for line in text.split("\n"))
 

@@ -86,6 +86,11 @@ def _word(patterns: Sequence[Pattern], name: str) -> pl.Expr:
     return pl.col("kind").replace_strict(list(range(len(words))), words, return_dtype=pl.String)
 
 
+def holds(text: str, regex: str) -> bool:
+    """Return whether *regex* matches somewhere in *text*."""
+    return bool(pl.Series([text]).str.contains(regex)[0])
+
+
 def replaced(text: str, patterns: Sequence[Pattern]) -> str:
     """Return *text* with the stand-in of its pattern in the place of every genuine thing."""
     for _ in range(PASSES):

@@ -19,7 +19,7 @@ import polars as pl
 
 from tunesmith.checks.check import Check, Flagged
 from tunesmith.checks.finding import Finding
-from tunesmith.checks.pattern import BORDER, Pattern, matches, named, replaced
+from tunesmith.checks.pattern import BORDER, Pattern, holds, matches, named, replaced
 from tunesmith.data.turns import Batch
 from tunesmith.units import counted
 
@@ -92,12 +92,12 @@ def _iban(thing: str) -> bool:
 
 
 def _public(thing: str) -> bool:
-    """Return whether an IP address is public, and neither a version nor a resolver that everybody knows."""
+    """Return whether an IP address is a public host's, and neither a version nor a resolver known to all."""
     try:
         address = ipaddress.ip_address(thing)
     except ValueError:
         return False
-    if address.version == 4 and all(int(part) < 10 for part in thing.split(".")):
+    if address.version == 4 and (all(int(part) < 10 for part in thing.split(".")) or thing.endswith(".0")):
         return False
     return address.is_global and not address.is_multicast
 
@@ -227,7 +227,7 @@ class Pii(Check):
 
     def mend(self, text: str) -> str:
         """Return *text* with a stand-in such as ``<EMAIL>`` in the place of each thing."""
-        return replaced(text, PATTERNS)
+        return replaced(text, PATTERNS) if "@" in text or holds(text, _NUMBER) else text
 
     def finding(self) -> Finding | None:
         """Return the rows that hold personal data."""

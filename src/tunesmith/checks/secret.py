@@ -19,7 +19,7 @@ import polars as pl
 
 from tunesmith.checks.check import Check, Flagged
 from tunesmith.checks.finding import Finding
-from tunesmith.checks.pattern import BORDER, Pattern, matches, named, replaced
+from tunesmith.checks.pattern import BORDER, Pattern, holds, matches, named, replaced
 from tunesmith.data.turns import Batch
 from tunesmith.units import counted
 
@@ -164,7 +164,7 @@ class Secret(Check):
 
     def mend(self, text: str) -> str:
         """Return *text* with every secret replaced by ``<KEY>``."""
-        return replaced(text, PATTERNS)
+        return replaced(text, PATTERNS) if holds(text, f"{_TRACE}|(?:{_NAMED})") else text
 
     def finding(self) -> Finding | None:
         """Return the rows that hold secrets."""

@@ -16,7 +16,7 @@ import polars as pl
 
 from tunesmith.checks.check import Asked, Check, Flagged
 from tunesmith.checks.finding import Finding
-from tunesmith.checks.pattern import removed
+from tunesmith.checks.pattern import holds, removed
 from tunesmith.data.turns import Batch
 from tunesmith.units import counted
 
@@ -87,12 +87,10 @@ class TemplateArtefact(Check):
 
     def mend(self, text: str) -> str:
         """Return *text* without control tokens, and without a marker before it; rendered text as it is."""
-        if self._rendered:
+        if self._rendered or not holds(text, self._trace):
             return text
         text = removed(text, f"{_TURN}|{self._control}")
-        if pl.Series([text]).str.contains(_END)[0] and (
-            text.count("</s>") > text.count("<s>") or text.lstrip().startswith("<s>")
-        ):
+        if holds(text, _END) and (text.count("</s>") > text.count("<s>") or text.lstrip().startswith("<s>")):
             text = removed(text, r"^\s*<s>\s*|\s*</s>\s*$|</s>\s*<s>")
         return removed(text, _LEADING)
 

@@ -6,6 +6,7 @@ within the same memory.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ from typing import Final
 
 import polars as pl
 
-from tunesmith.data.formats import Example
+from tunesmith.data.formats import Example, Message
 from tunesmith.data.reading import Fault
 
 SCHEMA: Final = pl.Schema(
@@ -32,7 +33,7 @@ SCHEMA: Final = pl.Schema(
 ``row`` counts from 0 as rows do, ``line`` is where the row stands in its file, from 1; ``side`` is 1 for what
 a preference rejects, else 0; ``turn`` counts from 0 within an example. ``role`` is ``system``, ``user``,
 ``assistant`` or ``tool``, a role of the data's own, or ``text`` for plain text; the prompt and the completion
-of plain text are ``user`` and ``assistant``.
+of plain text are ``user`` and ``assistant``. The text of a message that only calls tools is their JSON.
 """
 
 
@@ -72,6 +73,12 @@ def empty_turns() -> pl.DataFrame:
     return pl.DataFrame(schema=SCHEMA)
 
 
+def _text(message: Message) -> str:
+    """Return what *message* says, or the calls that it is, which are learned as well."""
+    content = message.get("content")
+    return str(content) if content is not None else json.dumps(message.get("tool_calls"), ensure_ascii=False)
+
+
 def turns_of(examples: Iterable[tuple[Example, int, int]]) -> pl.DataFrame:
     """Return the turns of *examples*, each given with its line in the file and its side."""
     found: list[tuple[int, int, int, int, str, str, bool]] = []
@@ -79,7 +86,7 @@ def turns_of(examples: Iterable[tuple[Example, int, int]]) -> pl.DataFrame:
         said: list[tuple[str, str, bool]]
         if example.messages:
             said = [
-                (str(message["role"]), str(message.get("content", "")), learned)
+                (str(message["role"]), _text(message), learned)
                 for message, learned in zip(example.messages, example.learned, strict=True)
             ]
         elif example.prompt:

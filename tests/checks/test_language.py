@@ -1,0 +1,61 @@
+"""language: answers in another language than the question, unless the question asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tunesmith.checks.finding import Finding
+from tunesmith.checks.language import Language
+
+Found = Callable[..., Finding | None]
+
+EN = "Water boils at one hundred degrees because its molecules then have enough energy to leave the liquid."
+ZH = "水在一百摄氏度时沸腾，因为此时分子有足够的能量离开液体表面，变成水蒸气。"
+FR = "L'eau bout à cent degrés parce que ses molécules ont alors assez d'énergie pour quitter le liquide."
+ASK_EN = "Why does water boil at one hundred degrees and not at some other temperature?"
+ASK_ZH = "请问为什么水在一百摄氏度的时候会沸腾，而不是在别的温度？"
+FINE = [{"prompt": ASK_EN, "completion": EN}, {"prompt": ASK_ZH, "completion": ZH}] * 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "pair"), [(ASK_EN, ZH, "en zh"), (ASK_ZH, EN, "zh en"), (ASK_EN, FR, "en fr")]
+)
+def test_an_answer_in_another_language_is_flagged(found: Found, asked: str, answer: str, pair: str) -> None:
+    """Across scripts and within one; the message says which languages the set has."""
+    finding = found(Language, [*FINE, {"prompt": asked, "completion": answer}])
+    assert finding is not None
+    assert (finding.severity, finding.rows, finding.drop) == ("warning", (6,), ())
+    assert finding.evidence[0].note == "asked in {}, answered in {}".format(*pair.split())
+    assert "en " in finding.message and "%" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        (f"Translate into Chinese: {EN}", ZH),
+        (f"把下面的话翻译成英文：{ZH}", EN),
+        ("用英语回答：水为什么会沸腾？请给出详细的原因和解释。", EN),
+        (f"总结下面这段文字的主要内容：\n{EN}", EN),
+        (
+            "请写一个计算两个数之和的函数，并给出调用的例子：",
+            "```python\ndef add(a, b):\n    return a + b\n```",
+        ),
+        (
+            "写一段代码，读取文件并打印每一行的内容和它的长度",
+            "with open(path) as file:\n    for line in file:\n        print(line, len(line))",
+        ),
+        (ASK_EN, "OK."),
+        (ASK_EN, "H2O 100 °C (212 °F)"),
+    ],
+)
+def test_translations_summaries_code_and_short_answers_pass(found: Found, asked: str, answer: str) -> None:
+    """A question that speaks of a language or holds text in that of the answer may ask for it."""
+    assert found(Language, [*FINE, {"prompt": asked, "completion": answer}]) is None
+
+
+def test_a_set_that_answers_in_another_language_throughout_is_a_remark(found: Found) -> None:
+    """Then it is what the set is made for."""
+    finding = found(Language, [{"prompt": ASK_ZH, "completion": EN}] * 3)
+    assert finding is not None and finding.severity == "info" and finding.rows == (0, 1, 2)

@@ -1,0 +1,56 @@
+"""refusal: answers that begin with a refusal or with what the model is; people who are sorry pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tunesmith.checks.finding import Finding
+from tunesmith.checks.refusal import HEAD, Refusal
+
+Found = Callable[..., Finding | None]
+
+REFUSALS = (
+    "As an AI language model, I do not have personal opinions.",
+    "I'm sorry, but as an AI I have none.",
+    "I’m sorry, but I can’t do that.",
+    "I'm sorry, but I cannot assist with that request.",
+    "Unfortunately, I am unable to provide medical advice.",
+    "I'm not able to help you with this.",
+    "I am an AI language model trained by OpenAI.",
+    "作为一个人工智能语言模型，我没有个人观点。",
+    "作为AI助手，我建议您咨询医生。",
+    "很抱歉，我无法回答这个问题。",
+    "对不起，我不能协助您完成该请求。",
+)
+ANSWERS = (
+    "I'm sorry, I can't hear you over the sound of how awesome I am.",
+    "I am an artificial intelligence, so to say, and I like chess.",
+    "The AI was trained on text. One cannot generate heat from nothing.",
+    "As an artist, I cannot complain.",
+    "人工智能无法取代所有工作。",
+    "抱歉让你久等了，答案是三。",
+)
+
+
+@pytest.mark.parametrize("text", REFUSALS)
+def test_refusals_are_flagged_with_their_share(found: Found, text: str) -> None:
+    """The row stays in the set, since some refusals are right; questions may say what they like."""
+    finding = found(Refusal, [{"prompt": text, "completion": "fine"}, {"prompt": "q", "completion": text}])
+    assert finding is not None
+    assert (finding.severity, finding.rows, finding.drop) == ("warning", (1,), ())
+    assert "50.0%" in finding.message and "50.0%" in finding.message_zh
+    assert finding.evidence[0].text
+
+
+@pytest.mark.parametrize("text", ANSWERS)
+def test_other_apologies_pass(found: Found, text: str) -> None:
+    """What a person says, and what is said of such models."""
+    assert found(Refusal, [{"prompt": "q", "completion": text}]) is None
+
+
+def test_only_the_begin_of_an_answer_refuses(found: Found) -> None:
+    """A story in which somebody refuses later is none."""
+    text = "Once upon a time. " * (HEAD // 10) + "I cannot assist with that, said the robot."
+    assert found(Refusal, [{"prompt": "q", "completion": text}]) is None

@@ -1,0 +1,88 @@
+"""secret: keys of known forms and random values by a name that says so; words, paths and calls pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunesmith.checks.finding import Finding
+from tunesmith.checks.secret import Secret, bits_per_character
+
+Found = Callable[..., Finding | None]
+
+# Put together here, so that no scanner takes this file for one that leaks; none was ever valid.
+R36 = "16C7e42F292c6912E7710c838347Ae178B4a"
+SECRETS = {
+    "AWS": "AKIA" + "IOSFODNN7EXAMPLE",
+    "GitHub": "ghp" + "_" + R36,
+    "GitLab": "glpat" + "-" + R36[:20],
+    "OpenAI": "sk" + "-proj-" + R36,
+    "OpenAI, old": "sk" + "-" + R36 * 2,
+    "Anthropic": "sk" + "-ant-api03-" + R36 * 2,
+    "Hugging Face": "hf" + "_" + "abcdefghijklmnopqrstuvwxyzABCDEFGH",
+    "Slack": "xoxb" + "-123456789012-1234567890123-" + R36[:24],
+    "Stripe": "sk" + "_live_" + R36[:24],
+    "Google": "AIza" + "SyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY",
+    "npm": "npm" + "_" + R36,
+    "Alibaba": "LTAI" + "5tQ9wEr7yUi3oP1aSd2f",
+    "JWT": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
+    + ".eyJzdWIiOiIxMjM0NTY3ODkwIn0"
+    + ".dozjgNryP4J3jVmNHl0w5N_XgL0n",
+    "private key": "-----BEGIN RSA "
+    + "PRIVATE KEY-----\nMIIEowIBAAKCAQEA7b\nx0=\n-----END RSA PRIVATE KEY-----",
+    "address": "postgres" + "://admin:S3cr3tPw@db.internal:5432/x",
+    "named": 'api_key = "3f9d8a7b6c5e4d3c2b1a0f9e8d7c6b5a"',
+    "named, JSON": '"password": "Xk9$mP2vQ8!z"',
+    "environment": "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+}
+HARMLESS = (
+    "token = tokenizer.encode(text, add_special_tokens=True)",
+    'api_key = os.environ["OPENAI_API_KEY"]',
+    "password = getpass.getpass()",
+    'api_key="your-api-key-1234567890"',
+    "The secret: be kind to people1234567890 and to yourself",
+    "ask-me-anything-about-tokens-and-secrets-of-the-trade",
+    "http://user:password@example.com/",
+    "the key: see section 4.2, or https://a.example/b:c@d",
+    "密码：请联系管理员",
+    "sha256: " + "0" * 64,
+)
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_is_an_error_wherever_it_stands(found: Found, name: str) -> None:
+    """Between Chinese letters too; what is shown of it is two characters; mending puts <KEY> in its place."""
+    secret = SECRETS[name]
+    for before, after in (("", ""), ("Use this: ", " now"), ("密钥是：", "。")):
+        text = before + secret + after
+        finding = found(Secret, [{"prompt": "q", "completion": "fine"}, {"prompt": text, "completion": "a"}])
+        assert finding is not None and finding.severity == "error" and finding.rows == (1,), text
+        assert all(secret[4:] not in f"{each.text}{each.note}" for each in finding.evidence)
+        mended = Secret().mend(text)
+        assert "<KEY>" in mended and mended.startswith(before) and mended.endswith(after)
+        assert found(Secret, [{"prompt": mended, "completion": "a"}]) is None
+        assert Secret().mend(mended) == mended
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_words_paths_calls_and_stand_ins_pass(found: Found, text: str) -> None:
+    """No finding, and nothing to mend."""
+    assert found(Secret, [{"prompt": text, "completion": text}]) is None
+    assert Secret().mend(text) == text
+
+
+@given(st.text(alphabet="sk-_=: ABC123abc@/\n.eyJ密", max_size=80))
+def test_mending_twice_is_mending_once(text: str) -> None:
+    """Whatever stands around."""
+    mended = Secret().mend(text)
+    assert Secret().mend(mended) == mended
+
+
+@given(st.text(min_size=1, max_size=50))
+def test_the_entropy_of_a_text_is_at_most_that_of_its_different_characters(text: str) -> None:
+    """Between none, for one character again and again, and log2 of how many there are."""
+    bits = bits_per_character(text)
+    assert -1e-9 <= bits <= (len(set(text)) - 1).bit_length() + 1e-9
