@@ -36,6 +36,12 @@ CLASSES: dict[str, dict[str, Any]] = {
     "full": {"method": "full"},
     "full, no checkpointing": {"method": "full", "gradient_checkpointing": False},
     "lora": {"method": "lora"},
+    "qlora": {
+        "method": "qlora",
+        "quantization": {"quant_storage": "bfloat16"},
+        "precision": {"autocast": "bfloat16"},
+        "hardware": {"gpus": 2},
+    },
 }
 
 

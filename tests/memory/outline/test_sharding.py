@@ -20,11 +20,16 @@ from tunesmith.recipe import Recipe
 Outlined = Callable[[str], Outline]
 Exact = Callable[[str, Variation], Estimate]
 
+OFFLOADED = {"offload_optimizer": "cpu", "offload_parameters": "cpu"}
 TRACED: list[tuple[str, dict[str, Any]]] = [
     ("full", {"sharding": "fsdp", "gpus": 4}),
     ("full", {"sharding": "fsdp", "gpus": 8, "accumulation": 2, "batch": 8}),
     ("full, no checkpointing", {"sharding": "fsdp_grad_op", "gpus": 2}),
     ("lora", {"sharding": "fsdp", "gpus": 8, "batch": 8}),
+    ("full", {"sharding": "fsdp", "gpus": 4, "accumulation": 3, "sync_each_batch": True}),
+    ("lora", {"sharding": "fsdp", "gpus": 4, "accumulation": 2, **OFFLOADED}),
+    ("qlora", {"sharding": "fsdp", "gpus": 2, "quantizes_on_host": True}),
+    ("qlora", {"sharding": "fsdp", "gpus": 4, "quantizes_on_host": True, **OFFLOADED}),
     ("full", {"sharding": "zero2", "gpus": 8}),
     ("full, no checkpointing", {"sharding": "zero3", "gpus": 4, "batch": 8}),
 ]

@@ -1,4 +1,4 @@
-"""FSDP2 beside the memory of the host: what is offloaded there, and what is quantised there and then sharded."""
+"""FSDP2 beside the memory of the host: what is offloaded there, and what is quantised there first."""
 
 from __future__ import annotations
 
