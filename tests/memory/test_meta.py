@@ -52,7 +52,7 @@ def test_a_boolean_index_selects_every_row() -> None:
 
 @pytest.mark.parametrize("learns", [True, False])
 def test_dropout_makes_a_mask_of_one_byte_an_element_as_cudas_fused_kernel_does(learns: bool) -> None:
-    """The fused kernel runs with a gradient or without: 3 bytes a bfloat16 value on PyTorch 2.14.1's CUDA build."""
+    """The fused kernel runs with a gradient or without, as PyTorch 2.14.1's CUDA build showed."""
     with cuda_behaviour(A100), recorder() as watch:
         values = torch.zeros(100, device="meta", requires_grad=learns)
         functional.dropout(values, 0.1)
