@@ -16,7 +16,7 @@ import polars as pl
 
 from tunesmith.checks.check import SHOWN, Check, Flagged
 from tunesmith.checks.finding import Evidence, Finding
-from tunesmith.checks.pattern import holds, removed
+from tunesmith.checks.pattern import holds, removed, shown
 from tunesmith.data.turns import Batch
 from tunesmith.units import counted
 
@@ -52,9 +52,7 @@ _TRACE: Final = (
     r"|avascript|avaScript|orem ipsum|ack to top|rivacy|kip to |hare (?:this|on)|ailing list|ome ?[|>/]"
     r"|\([cC]\) ?[12]"
 )
-_WIDE_TRACE: Final = (
-    r"©|[»›]|版权|转载|责任编辑|免责声明|公众号|二维码|点击|返回|一篇|ICP|公网安备|Cookie|cookie"
-)
+_WIDE_TRACE: Final = r"版权|转载|责任编辑|免责声明|公众号|二维码|点击|返回|一篇|ICP|公网安备|©"
 """What phrases hold, quickly found in whatever letters pages have it."""
 _LINE: Final = rf"(?i)(?:\A|\n)[^\n]{{0,80}}(?:{'|'.join(_PHRASES)})[^\n]{{0,160}}(?:\n|\z)"
 """A line of its own that holds a phrase, and is no paragraph."""
@@ -81,13 +79,13 @@ class Boilerplate(Check):
         text = pl.col("text")
         learned = batch.turns.filter("learned")
         self._seen += learned.height
-        wide = text.str.len_bytes() != text.str.len_chars()
-        few = learned.filter(text.str.contains(_TRACE) | (wide & text.str.contains(_WIDE_TRACE)))
-        few = few.filter(text.str.contains(_PHRASE))
+        wide = learned.filter(text.str.len_bytes() != text.str.len_chars())
+        few = [learned.filter(text.str.contains(_TRACE)), wide.filter(text.str.contains(_WIDE_TRACE))]
+        few = pl.concat(few).filter(text.str.contains(_PHRASE)).sort("row")
         if not few.is_empty():
             asked = batch.turns.filter(~pl.col("learned") & text.str.contains(_ABOUT))
             few = few.join(asked.select("row"), on="row", how="anti", maintain_order="left")
-            self._flagged.add(few.select("row", "line", text=text.str.extract(_PHRASE, 0)))
+            self._flagged.add(shown(few, text.str.extract(_PHRASE, 0)))
         last = text.str.tail(_TAIL).str.strip_chars_end().str.split("\n").list.last().str.strip_chars_start()
         ends = learned.filter(text.str.contains("\n", literal=True)).select("row", "line", "text", tail=last)
         size = pl.col("tail").str.len_bytes()

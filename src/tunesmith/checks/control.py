@@ -15,7 +15,7 @@ import polars as pl
 
 from tunesmith.checks.check import Check, Flagged
 from tunesmith.checks.finding import Finding
-from tunesmith.checks.pattern import holds, removed
+from tunesmith.checks.pattern import holds, removed, shown
 from tunesmith.data.turns import Batch
 from tunesmith.units import counted
 
@@ -62,8 +62,8 @@ class Control(Check):
     def _flag(self, some: pl.DataFrame, mark: str) -> None:
         """Flag the rows of *some* that hold *mark*, with it and what stands around it."""
         text = pl.col("text")
-        shown = text.str.extract(rf"(?s)(.{{0,30}}(?:{mark}).{{0,30}})", 1)
-        self._flagged.add(some.filter(text.str.contains(mark)).select("row", "line", text=shown))
+        around = text.str.extract(rf"(?s)(.{{0,30}}(?:{mark}).{{0,30}})", 1)
+        self._flagged.add(shown(some.filter(text.str.contains(mark)), around))
 
     def mend(self, text: str) -> str:
         """Return *text* without the marks; what ends a line or a page becomes a line break."""

@@ -10,6 +10,7 @@ apart by py3langid, in all of the first rows and in a sample of the others.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
@@ -108,10 +109,11 @@ class Language(Check):
 
     def see(self, batch: Batch) -> None:
         """Look at some rows."""
-        pairs = batch.pairs.filter((pl.col("side") == 0) & pl.col("answer").is_not_null())
-        self._seen += pairs.height
+        self._seen += len(batch.rows)
         if self._looked_at >= FIRST:
-            pairs = pairs.gather_every(max(1, pairs.height // SAMPLE))
+            every = max(1, len(batch.rows) // SAMPLE)
+            batch = replace(batch, turns=batch.turns.filter(pl.col("row") % every == 0))
+        pairs = batch.pairs.filter((pl.col("side") == 0) & pl.col("answer").is_not_null())
         self._looked_at += pairs.height
         asked, answers = _counted(pairs, "asked"), _counted(pairs, "answer")
         table = pairs.with_columns(said=_scripts(answers), question=_scripts(asked))
@@ -160,7 +162,7 @@ class Language(Check):
         total = self._answers.total()
         shares = ", ".join(f"{code} {count / total:.1%}" for code, count in self._answers.most_common(5))
         design = len(rows) > DESIGN * self._decided
-        some = self._looked_at < self._seen
+        some = self._looked_at >= FIRST and self._looked_at < self._seen
         sample, sample_zh = (
             (f" among {self._looked_at:,} looked at", f"（抽查 {self._looked_at:,} 行）")
             if some

@@ -8,6 +8,7 @@ Chinese that lost characters when it was read as GBK can be told, but not mended
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import ftfy
@@ -16,7 +17,7 @@ from ftfy.badness import BADNESS_RE, is_bad
 
 from tunesmith.checks.check import Check, Flagged
 from tunesmith.checks.finding import Finding
-from tunesmith.checks.pattern import PASSES, holds
+from tunesmith.checks.pattern import PASSES, holds, shown
 from tunesmith.data.turns import Batch
 from tunesmith.units import counted
 
@@ -121,8 +122,7 @@ class Mojibake(Check):
             return
         mended = pl.Series([self.mend(each) for each in bad["text"]], dtype=pl.String)
         left = pl.Series([_bad(each) for each in mended], dtype=pl.Boolean)
-        shown = text.str.extract(r"([^\x00-\x7f].{0,60})", 1)
-        self._flagged.add(bad.select("row", "line", text=shown))
+        self._flagged.add(shown(bad, text.str.extract(r"([^\x00-\x7f].{0,60})", 1)))
         self._lost.add(bad.filter(left | mended.str.contains(_LOST_FORMS)).select("row", "line"))
 
     def mend(self, text: str) -> str:
@@ -149,15 +149,25 @@ class Mojibake(Check):
         )
 
 
+def _pieces(line: str) -> Iterator[str]:
+    """Yield *line* in pieces, those that were read as GBK and lost nothing as they were."""
+    at = 0
+    for run in _runs(line):
+        begin = line.index(run, at)
+        good = _from_gbk(run)
+        whole = good is not None and good.encode("utf-8").decode("gbk", "ignore") == run
+        yield line[at:begin]
+        yield good if good is not None and whole else run
+        at = begin + len(run)
+    yield line[at:]
+
+
 def _mended(line: str) -> str:
     """Return *line* decoded well; what was badly decoded twice is mended twice."""
     for _ in range(PASSES):
         before = line
         if not line.isascii():
-            for run in _runs(line):
-                good = _from_gbk(run)
-                if good is not None and good.encode("utf-8").decode("gbk", "ignore") == run:
-                    line = line.replace(run, good)
+            line = "".join(_pieces(line))
             line = ftfy.fix_encoding(line, _KEEP) if is_bad(line) else line
         if line == before:
             break

@@ -14,6 +14,8 @@ from typing import Final
 
 import polars as pl
 
+from tunesmith.checks.check import SHOWN
+
 BORDER: Final = r"(?-u:\b)"
 """Where an ASCII word begins or ends."""
 
@@ -64,6 +66,12 @@ def matches(turns: pl.DataFrame, patterns: Sequence[Pattern]) -> pl.DataFrame:
         judged = pl.Series([each.genuine(thing) for thing in things], dtype=pl.Boolean)
         every.append(table.with_columns(thing=pl.Series(things, dtype=pl.String)).filter(judged))
     return pl.concat(every).sort("row", "kind", maintain_order=True)
+
+
+def shown(some: pl.DataFrame, text: pl.Expr) -> pl.DataFrame:
+    """Return *some* as Flagged takes it, with *text* of the first rows, since of no more it is shown."""
+    first = some.head(8 * SHOWN).select("row", "line", text=text)
+    return pl.concat([first, some.slice(8 * SHOWN).select("row", "line", text=pl.lit(""))])
 
 
 def named(found: pl.DataFrame, patterns: Sequence[Pattern]) -> pl.DataFrame:

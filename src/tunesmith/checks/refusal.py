@@ -14,6 +14,7 @@ import polars as pl
 
 from tunesmith.checks.check import Check, Flagged
 from tunesmith.checks.finding import Finding
+from tunesmith.checks.pattern import shown
 from tunesmith.data.turns import Batch
 from tunesmith.units import counted
 
@@ -67,7 +68,7 @@ class Refusal(Check):
         some = answers.filter(text.str.contains(_TRACE))
         for form in (_SAYS, _REFUSES) if some.height else ():
             few = some.filter(begin.str.contains(form))
-            self._flagged.add(few.select("row", "line", text=begin.str.extract(rf"(?s)(?:{form}).*", 0)))
+            self._flagged.add(shown(few, begin.str.extract(rf"(?s)(?:{form}).*", 0)))
 
     def finding(self) -> Finding | None:
         """Return the rows that refuse, and which share of the set they are."""

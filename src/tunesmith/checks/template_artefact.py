@@ -16,7 +16,7 @@ import polars as pl
 
 from tunesmith.checks.check import Asked, Check, Flagged
 from tunesmith.checks.finding import Finding
-from tunesmith.checks.pattern import holds, removed
+from tunesmith.checks.pattern import holds, removed, shown
 from tunesmith.data.turns import Batch
 from tunesmith.units import counted
 
@@ -82,8 +82,8 @@ class TemplateArtefact(Check):
     @staticmethod
     def _flag(flagged: Flagged, some: pl.DataFrame, form: str) -> None:
         """Flag the rows of *some* with what has the *form* and what stands after it."""
-        shown = pl.col("text").str.extract(rf"(?s)((?:{form}).{{0,60}})", 1).str.strip_chars()
-        flagged.add(some.select("row", "line", text=shown))
+        after = pl.col("text").str.extract(rf"(?s)((?:{form}).{{0,60}})", 1).str.strip_chars()
+        flagged.add(shown(some, after))
 
     def mend(self, text: str) -> str:
         """Return *text* without control tokens, and without a marker before it; rendered text as it is."""

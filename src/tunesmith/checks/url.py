@@ -13,6 +13,7 @@ import polars as pl
 
 from tunesmith.checks.check import Check, Flagged
 from tunesmith.checks.finding import Finding
+from tunesmith.checks.pattern import shown
 from tunesmith.data.turns import Batch
 from tunesmith.units import counted
 
@@ -32,8 +33,8 @@ class Url(Check):
     def see(self, batch: Batch) -> None:
         """Look at some rows."""
         found = batch.turns.filter(pl.col("learned") & pl.col("text").str.contains(_URL))
-        shown = pl.col("text").str.extract(_URL, 0).str.extract(_SHOWN, 1)
-        self._flagged.add(found.select("row", "line", text=shown.fill_null("")))
+        address = pl.col("text").str.extract(_URL, 0).str.extract(_SHOWN, 1)
+        self._flagged.add(shown(found, address.fill_null("")))
 
     def finding(self) -> Finding | None:
         """Return the rows that hold addresses."""

@@ -1,0 +1,108 @@
+"""How fast a data file is read, and how fast each check looks at it, on one core: MB of the file a second.
+
+    python benchmarks/data_checks.py --megabytes 100
+    python benchmarks/data_checks.py --file rows.jsonl
+
+Without a file rows of about 1 KB are put together from the real texts of the tests (English and Chinese). The
+times are those of the processor, so that a busy machine spoils them less; the least of three passes over each
+batch counts. Checks that do not keep pace with reading are marked, and not in the sum.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import lzma
+import os
+import random
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ["POLARS_MAX_THREADS"] = "1"  # before polars is imported
+
+from tunesmith.checks import CHECKS, Asked, Check
+from tunesmith.data.scanning import recognised, scan
+
+CORPUS = Path(__file__).resolve().parents[1] / "tests" / "data" / "corpus"
+ROW_BYTES = 1000
+PASSES = 3
+
+
+def main() -> None:
+    """Print the speed of reading, of every check, and of all cheap ones together."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--megabytes", type=int, default=100)
+    parser.add_argument("--file", type=Path, help="a file of rows to read instead")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = given.file or _made(Path(folder) / "rows.jsonl", given.megabytes * 1_000_000)
+        _measure(path)
+
+
+def _measure(path: Path) -> None:
+    megabytes = path.stat().st_size / 1e6
+    asked = Asked(form=recognised(path), path=path)
+    checks = [check for each in CHECKS if isinstance(check := each.of(asked), Check)]
+    spent: dict[str, float] = defaultdict(float)
+    rows, began = 0, time.process_time()
+    for batch in scan(path, asked.form):
+        spent["reading"] += time.process_time() - began
+        rows = batch.rows.stop
+        for check in checks:
+            spent[check.name] += _seen(check, type(check), asked, batch)
+        began = time.process_time()
+    for check in checks:
+        began = time.process_time()
+        check.finding()
+        spent[check.name] += time.process_time() - began
+    print(f"{rows:,} rows, {megabytes:,.0f} MB\n")
+    print(f"{'reading':20} {megabytes / spent.pop('reading'):8,.0f} MB/s")
+    cheap = {check.name for check in checks if check.cheap}
+    for name, seconds in sorted(spent.items(), key=lambda each: each[1]):
+        note = "" if name in cheap else "  (left out by --quick)"
+        print(f"{name:20} {megabytes / seconds:8,.0f} MB/s{note}")
+    together = sum(seconds for name, seconds in spent.items() if name in cheap)
+    print(f"\n{'all cheap checks':20} {megabytes / together:8,.0f} MB/s")
+
+
+def _seen(check: Check, kind: type[Check], asked: Asked, batch: object) -> float:
+    """Return the least seconds that the check takes for a batch; only its first look is kept."""
+    times = []
+    for turn in range(PASSES if check.cheap else 1):
+        looks = check if turn == 0 else kind.of(asked)
+        assert isinstance(looks, Check)
+        began = time.process_time()
+        looks.see(batch)  # type: ignore[arg-type]
+        times.append(time.process_time() - began)
+    return min(times)
+
+
+def _made(path: Path, size: int) -> Path:
+    """Return *path* with about *size* bytes of rows whose answers are several real texts."""
+    dice = random.Random(0)
+    rows = [json.loads(line) for line in _lines("instructions")]
+    chats = [json.loads(line)["messages"] for line in _lines("chats")]
+    texts = [row["output"] for row in rows] + [turn["content"] for chat in chats for turn in chat]
+    with path.open("w", encoding="utf-8") as file:
+        while file.tell() < size:
+            said, length = [], 0
+            while length < ROW_BYTES - 100:
+                said.append(dice.choice(texts))
+                length += len(said[-1].encode())
+            asked = dice.choice(rows)
+            answer = dice.choice((" ", "\n")).join(said)
+            row = {"instruction": asked["instruction"], "input": asked["input"], "output": answer}
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    return path
+
+
+def _lines(name: str) -> Iterator[str]:
+    packed = (CORPUS / f"{name}.jsonl.xz").read_bytes()
+    return iter(lzma.decompress(packed).decode("utf-8").splitlines())
+
+
+if __name__ == "__main__":
+    main()
