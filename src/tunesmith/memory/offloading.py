@@ -2,8 +2,8 @@
 
 Under FSDP2's CPUOffloadPolicy shards, gradients and optimizer states lie in the memory of the host. They are
 real CPU tensors, for PyTorch asks for their device; but their pages are never touched, so the system gives
-them no memory, and what would compute on them runs on the meta device in their stead. A model that is quantised
-on the host lies in such tensors until it is sharded.
+them no memory, and what would compute on them runs on the meta device in their stead. A model that is
+quantised on the host lies in such tensors until it is sharded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tunesmith.memory.meta import run_on_meta
 
 
 class HostTensors:
-    """Runs operations as ``run_on_meta`` does, and keeps from touching what came from the device or is empty."""
+    """Runs operations as ``run_on_meta`` does; what came from the device or is empty is never touched."""
 
     def __init__(self) -> None:
         self._known: weakref.WeakValueDictionary[int, torch.UntypedStorage] = weakref.WeakValueDictionary()

@@ -126,23 +126,21 @@ def _fsdp(here: Place, v: Variation, kept: Kept, states: int, step: int, rounds:
         0 if kept.whole_layers else here.layer_parts.get("weights", 0)
     )
     fixed = whole + here.lasting - weights
-    frozen = weights - here.gradients - whole
-    shards = int((frozen * kept.frozen_bytes + here.gradients * kept.trainable_bytes) / cards)
+    stored = (weights - here.gradients - whole) * kept.frozen_bytes + here.gradients * kept.trainable_bytes
+    shards = int(stored / cards)
     reduced = int(here.gradients * kept.trainable_bytes / cards)
     lasting = fixed + (0 if offloaded else shards)
     alive = 0 if offloaded else int(states * _wider(v.optim, kept.trainable_bytes) / cards)
     inputs = here.inputs * (v.accumulation - 1)
-    # PEFT's model hides its final norm from accelerate: the head is gathered by the loss alone, unless it rests
-    # on the host (step/sharding/fsdp.py).
+    # PEFT's model hides its final norm from accelerate: the head is gathered by the loss alone, unless it
+    # rests on the host (step/sharding/fsdp.py).
     loose = bool(here.built.get("adapter weights")) and not offloaded
     whole_gathered = layer * rounds + here.head if kept.whole_layers else weights - loose * here.head
-    again = v.accumulation > 1
-    if kept.quantized:
-        yield from _sharding(here, v, kept, lasting, shards, rounds)
+    yield from _sharding(here, v, kept, lasting, shards, rounds)
     for line in here.lines:
-        gradients, gathered, sent = 0, 0, 0
+        gradients = gathered = sent = 0
         if line.family == "sharded":
-            share = here.gradients if again and v.sync_each_batch else line.done
+            share = here.gradients if v.accumulation > 1 and v.sync_each_batch else line.done
             done = 0 if offloaded else int(share * kept.trainable_bytes / cards)
             inside = "*" in line.module or line.layer is not None
             gathered, sent = _gathered(here, line, layer, inside, v)
@@ -152,7 +150,7 @@ def _fsdp(here: Place, v: Variation, kept: Kept, states: int, step: int, rounds:
                 gathered, sent = int(whole_gathered * (1 - line.done / max(1, here.gradients))), 0
                 gathered += 0 if inside else loose * here.head
             gradients, sent = line.gradients + done, sent + line.reducing
-        elif line.family == "accumulated" and again and not v.sync_each_batch:
+        elif line.family == "accumulated" and v.accumulation > 1 and not v.sync_each_batch:
             gathered, sent = _gathered(here, line, layer, "*" in line.module, v)
             if v.sharding == "fsdp_grad_op":
                 gathered, sent = whole_gathered + loose * here.head, 0
@@ -167,24 +165,29 @@ def _fsdp(here: Place, v: Variation, kept: Kept, states: int, step: int, rounds:
             line,
             _parts(here, fixed, lasting, gradients, alive, gathered, sent),
         )
-    if not kept.whole_layers:
-        earlier = 0 if not again else here.gradients if not v.sync_each_batch else 0 if offloaded else reduced
-        yield from _outside(here, v, lasting + alive + inputs, 0 if loose else layer, earlier, alive)
+    earlier = _earlier(here, v, 0 if offloaded else reduced)
+    yield from _outside(here, kept, lasting + alive + inputs, 0 if loose else layer, earlier, alive)
     if not offloaded:
         extra = int(step * _wider(v.optim, kept.trainable_bytes) / cards)
-        yield Peak(
-            lasting + reduced + here.start.rest + extra + inputs,
-            here.start,
-            _parts(here, fixed, lasting, reduced, extra, 0, 0),
-        )
+        total = lasting + reduced + here.start.rest + extra + inputs
+        yield Peak(total, here.start, _parts(here, fixed, lasting, reduced, extra, 0, 0))
 
 
-def _outside(here: Place, v: Variation, there: int, layer: int, earlier: int, states: int) -> Iterator[Peak]:
+def _earlier(here: Place, v: Variation, reduced: int) -> int:
+    """Return the gradients of earlier passes: whole, or *reduced* after each."""
+    if v.accumulation == 1:
+        return 0
+    return reduced if v.sync_each_batch else here.gradients
+
+
+def _outside(here: Place, kept: Kept, there: int, layer: int, earlier: int, states: int) -> Iterator[Peak]:
     """Yield when what lies outside the layers is gathered: the head before the loss, the embedding last.
 
     While it is unpacked, the buffer in which it came is there too. A head that the loss gathers by itself has
     none: then *layer*, which was gathered before, is 0.
     """
+    if kept.whole_layers:
+        return
     for name, rest, sent in (("forward", here.carried, here.head + layer), ("backward", 0, here.head)):
         if name == "forward" and not layer:
             continue
@@ -200,6 +203,8 @@ def _sharding(
 
     accelerate holds all that it found until the last is sharded; of a model on the host, embedding and head.
     """
+    if not kept.quantized:
+        return
     if not v.quantizes_on_host:
         yield from (Peak(sum(line.parts.values()), line, {}) for line in here.lines if line.family == "load")
     outside = here.built.get("weights", 0) - rounds * here.layer_parts.get("weights", 0)
