@@ -59,3 +59,28 @@ def test_a_set_that_answers_in_another_language_throughout_is_a_remark(found: Fo
     """Then it is what the set is made for."""
     finding = found(Language, [{"prompt": ASK_ZH, "completion": EN}] * 3)
     assert finding is not None and finding.severity == "info" and finding.rows == (0, 1, 2)
+
+
+def test_the_last_question_counts_and_not_what_the_system_says(found: Found) -> None:
+    """A long English prompt of the system does not make a Chinese question English."""
+    rules = "You are a helpful assistant. " + EN * 10
+
+    def chat(*said: str) -> dict[str, object]:
+        roles = ("system", *("user", "assistant") * 4)
+        return {
+            "messages": [{"role": role, "content": text} for role, text in zip(roles, said, strict=False)]
+        }
+
+    fine = chat(rules, ASK_EN, EN, ASK_ZH, ZH)
+    finding = found(Language, [fine, chat(rules, ASK_EN, EN, ASK_ZH, EN), fine, fine])
+    assert finding is not None and finding.rows == (1,)
+
+
+def test_a_large_set_is_looked_at_in_part(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says how many rows that are."""
+    monkeypatch.setattr("tunesmith.checks.language.FIRST", 0)
+    monkeypatch.setattr("tunesmith.checks.language.SAMPLE", 10)
+    rows = [{"prompt": f"{n}. {ASK_EN}", "completion": ZH if n == 40 else EN} for n in range(100)]
+    finding = found(Language, rows)
+    assert finding is not None and finding.rows == (40,)
+    assert "among 10 looked at" in finding.message

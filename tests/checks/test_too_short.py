@@ -76,3 +76,13 @@ def test_a_chat_is_judged_by_all_that_is_learned_of_it(found: Found) -> None:
 
     finding = found(TooShort, [chat("Hi!", LONG, "Bye."), chat("Hm.", "Ah."), chat(LONG), chat(LONG)])
     assert finding is not None and finding.rows == (1,)
+
+
+def test_what_a_preference_rejects_may_be_short(found: Found) -> None:
+    """That is often why it is rejected."""
+    rows = [
+        {"prompt": "q", "chosen": LONG, "rejected": "no"},
+        {"prompt": "q", "chosen": "ok", "rejected": LONG},
+    ]
+    finding = found(TooShort, [*rows, rows[0]])
+    assert finding is not None and finding.rows == (1,)

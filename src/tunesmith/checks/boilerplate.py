@@ -77,7 +77,7 @@ class Boilerplate(Check):
     def see(self, batch: Batch) -> None:
         """Look at some rows."""
         text = pl.col("text")
-        learned = batch.turns.filter("learned")
+        learned = batch.turns.filter(pl.col("learned") & (pl.col("side") == 0))
         self._seen += learned.height
         wide = learned.filter(text.str.len_bytes() != text.str.len_chars())
         few = [learned.filter(text.str.contains(_TRACE)), wide.filter(text.str.contains(_WIDE_TRACE))]

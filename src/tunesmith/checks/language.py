@@ -85,6 +85,15 @@ def _scripts(counts: pl.DataFrame) -> pl.Series:
     return counts.select(told.otherwise(pl.lit("")).alias("script"))["script"]
 
 
+def _questions(turns: pl.DataFrame) -> pl.DataFrame:
+    """Return the last that the user said before the last answer: ``row, side, question``."""
+    answered = pl.when(pl.col("role") == "assistant").then(pl.col("turn")).max().over("row", "side")
+    asked = turns.with_columns(answered=answered).filter(
+        (pl.col("role") == "user") & (pl.col("turn") < pl.col("answered")) & (pl.col("side") == 0)
+    )
+    return asked.group_by("row", "side", maintain_order=True).agg(question=pl.col("text").last())
+
+
 def _language(text: str, script: str) -> tuple[str, float]:
     """Return the code of the language of *text* and how probable it is; empty where that is undecided."""
     known = {"han": "zh", "kana": "ja", "hangul": "ko"}.get(script)
@@ -113,10 +122,10 @@ class Language(Check):
         if self._looked_at >= FIRST:
             every = max(1, len(batch.rows) // SAMPLE)
             batch = replace(batch, turns=batch.turns.filter(pl.col("row") % every == 0))
-        pairs = batch.pairs.filter((pl.col("side") == 0) & pl.col("answer").is_not_null())
+        pairs = batch.pairs.join(_questions(batch.turns), on=["row", "side"], maintain_order="left")
         self._looked_at += pairs.height
-        asked, answers = _counted(pairs, "asked"), _counted(pairs, "answer")
-        table = pairs.with_columns(said=_scripts(answers), question=_scripts(asked))
+        asked, answers = _counted(pairs, "question"), _counted(pairs, "answer")
+        table = pairs.with_columns(said=_scripts(answers), wrote=_scripts(asked))
         held = pl.max_horizontal(
             pl.when(pl.col("said") == name)
             .then(asked[name] / pl.max_horizontal(asked["sum"], 1))
@@ -134,13 +143,13 @@ class Language(Check):
         if not row["code"]:
             return False
         self._answers[row["code"]] += 1
-        row["from"], sure_too = _language(row["asked"], row["question"])
+        row["from"], sure_too = _language(row["question"], row["wrote"])
         if not row["from"]:
             return False
         self._decided += 1
         if row["from"] == row["code"] or row["asks"]:
             return False
-        if row["said"] == row["question"]:
+        if row["said"] == row["wrote"]:
             return min(sure, sure_too) >= SURE
         return bool(row["held"] < MIXED)
 

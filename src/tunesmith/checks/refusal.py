@@ -3,7 +3,8 @@
 *Why it matters.* A few hundred of them teach a model to refuse what it should do and to call itself by the
 name of the one that wrote the data; that is why ShareGPT's answers were cleaned of them before Vicuna learned
 them (lm-sys/FastChat@v0.2.36:fastchat/data/optional_clean.py). *Known limits.* Whether a refusal is right is
-not judged: where a model has to refuse, refusals belong in its data.
+not judged: where a model has to refuse, refusals belong in its data. What a preference rejects is not looked
+at.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ class Refusal(Check):
         """Look at some rows."""
         text = pl.col("text")
         self._seen += len(batch.rows) - len(batch.faults)
-        answers = batch.turns.filter((pl.col("role") == "assistant") & pl.col("learned"))
+        answers = batch.turns.filter(
+            (pl.col("role") == "assistant") & pl.col("learned") & (pl.col("side") == 0)
+        )
         begin = text.str.head(HEAD)
         some = answers.filter(text.str.contains(_TRACE))
         for form in (_SAYS, _REFUSES) if some.height else ():

@@ -61,7 +61,7 @@ class TemplateArtefact(Check):
         """Return the check; it knows the special tokens of the tokenizer, if there is one."""
         tokens = dict(asked.tokenizer.tokens) if asked.tokenizer else {}
         bracketed = (
-            each for each in tokens.values() if each[:1] in "<[" and each[-1:] in ">]" and len(each) > 3
+            each for each in tokens.values() if each[:1] in "<[" and each[-1:] in ">]" and len(each) > 2
         )
         return cls(tuple(dict.fromkeys(bracketed)), rendered=asked.form.name == "text")
 

@@ -4,7 +4,7 @@
 well (Zhou et al. 2023, "LIMA: Less Is More for Alignment", arXiv 2305.11206, on what makes an answer worth
 learning). *Known limits.* A number, the letter of a choice, and yes or no are whole answers and pass; so do
 all short ones where most answers of the set are short, since then that is the task. A chat is judged by all
-that is learned of it.
+that is learned of it, a preference by what it chooses.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ class TooShort(Check):
     def see(self, batch: Batch) -> None:
         """Look at some rows."""
         self._seen += len(batch.rows) - len(batch.faults)
-        learned = batch.turns.filter("learned").with_columns(bytes=pl.col("text").str.len_bytes())
+        learned = batch.turns.filter(pl.col("learned") & (pl.col("side") == 0)).with_columns(
+            bytes=pl.col("text").str.len_bytes()
+        )
         sizes = learned.group_by("row", "side", maintain_order=True).agg(pl.col("bytes").sum())
         few = sizes.filter(pl.col("bytes") < 4 * LEAST).select("row", "side")
         if few.is_empty():
