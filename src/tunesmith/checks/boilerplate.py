@@ -80,8 +80,8 @@ class Boilerplate(Check):
         learned = batch.turns.filter(pl.col("learned") & (pl.col("side") == 0))
         self._seen += learned.height
         wide = learned.filter(text.str.len_bytes() != text.str.len_chars())
-        few = [learned.filter(text.str.contains(_TRACE)), wide.filter(text.str.contains(_WIDE_TRACE))]
-        few = pl.concat(few).filter(text.str.contains(_PHRASE)).sort("row")
+        traced = [learned.filter(text.str.contains(_TRACE)), wide.filter(text.str.contains(_WIDE_TRACE))]
+        few = pl.concat(traced).filter(text.str.contains(_PHRASE)).sort("row")
         if not few.is_empty():
             asked = batch.turns.filter(~pl.col("learned") & text.str.contains(_ABOUT))
             few = few.join(asked.select("row"), on="row", how="anti", maintain_order="left")

@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, Final
 
 import polars as pl
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
+from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
 
 from tunesmith.checks.check import Check, Flagged
 from tunesmith.checks.finding import Finding
@@ -78,8 +78,8 @@ def _scripts(counts: pl.DataFrame) -> pl.Series:
     east = pl.col("han") + pl.col("kana")
     enough = pl.col("sum") >= LEAST_WORDS
     most = MOST * pl.col("sum")
-    told = pl.when(~enough).then(pl.lit(""))
-    told = told.when((east >= most) & (pl.col("kana") >= 0.1 * east)).then(pl.lit("kana"))
+    kana = (east >= most) & (pl.col("kana") >= 0.1 * east)
+    told = pl.when(~enough).then(pl.lit("")).when(kana).then(pl.lit("kana"))
     for name in ("han", "hangul", "latin", "cyrillic", "arabic", "other"):
         told = told.when(pl.col(name) >= most).then(pl.lit(name))
     return counts.select(told.otherwise(pl.lit("")).alias("script"))["script"]
