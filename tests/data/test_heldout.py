@@ -13,12 +13,12 @@ from tunesmith.data.scanning import recognised, scan
 from tunesmith.errors import DataError
 
 LONG = (
-    "A train leaves the station at nine and travels north at sixty kilometres an hour, while another leaves the "
-    "same station an hour later and follows it at ninety; when does the second train reach the first?"
+    "A train leaves the station at nine and travels north at sixty kilometres an hour, while another leaves "
+    "the same station an hour later and follows it at ninety; when does the second train reach the first?"
 )
 ANSWER = (
-    "The first train is sixty kilometres ahead when the second one leaves, and the second gains thirty kilometres "
-    "in every hour, so that it needs two hours and reaches the first at noon."
+    "The first train is sixty kilometres ahead when the second one leaves, and the second gains thirty "
+    "kilometres in every hour, so that it needs two hours and reaches the first at noon."
 )
 
 
@@ -65,9 +65,8 @@ def test_a_question_is_found_as_a_turn_of_a_talk(heldout: Heldout, tmp_path: Pat
     messages = [{"role": "user", "content": each} for each in talk.splitlines()]
     answers = [{"role": "assistant", "content": "I see."}] * 2
     chat = [each for pair in zip(messages, answers, strict=True) for each in pair]
-    written(
-        path, [{"messages": chat}, {"messages": chat[:2] + [{"role": "user", "content": "bye"}, chat[1]]}]
-    )
+    short = [*chat[:2], {"role": "user", "content": "bye"}, chat[1]]
+    written(path, [{"messages": chat}, {"messages": short}])
     assert heldout.found_in(turns(path)).select("row", "held", "how").rows() == [(0, 0, "turn")]
 
 
