@@ -20,7 +20,14 @@ FINE = [{"prompt": ASK_EN, "completion": EN}, {"prompt": ASK_ZH, "completion": Z
 
 
 @pytest.mark.parametrize(
-    ("asked", "answer", "pair"), [(ASK_EN, ZH, "en zh"), (ASK_ZH, EN, "zh en"), (ASK_EN, FR, "en fr")]
+    ("asked", "answer", "pair"),
+    [
+        (ASK_EN, ZH, "en zh"),
+        (ASK_ZH, EN, "zh en"),
+        (ASK_EN, FR, "en fr"),
+        ("What is AI?", ZH, "en zh"),
+        ("法国的首都是哪里？", "The capital of France is Paris.", "zh en"),
+    ],
 )
 def test_an_answer_in_another_language_is_flagged(found: Found, asked: str, answer: str, pair: str) -> None:
     """Across scripts and within one; the message says which languages the set has."""

@@ -17,14 +17,12 @@ def row(asked: str, answer: str) -> dict[str, str]:
 
 def test_answers_that_say_nothing_are_flagged(found: Found) -> None:
     """In English from ten letters on, in Chinese from five characters on, an answer is long enough."""
-    rows = [
-        row("q", answer) for answer in ("ok", "Sort of.", "挺好的", "好的好的好", "ten letters", LONG, LONG)
-    ]
+    rows = [row("q", answer) for answer in ("ok", "Sort of.", "...", "好的好的好", "ten letters", LONG, LONG)]
     rows += [row("q", LONG)] * 3
     finding = found(TooShort, rows)
     assert finding is not None
     assert (finding.severity, finding.rows, finding.drop) == ("warning", (0, 1, 2), ())
-    assert [each.text for each in finding.evidence] == ["ok", "Sort of.", "挺好的"]
+    assert [each.text for each in finding.evidence] == ["ok", "Sort of.", "..."]
 
 
 def test_whole_answers_pass(found: Found) -> None:
@@ -57,6 +55,17 @@ def test_a_question_that_asks_for_more_gets_no_short_answer(found: Found) -> Non
     finding = found(TooShort, rows + [row("q", LONG)] * 9)
     assert finding is not None
     assert (finding.rows, finding.drop) == ((0, 1, 2), (0, 1))
+
+
+def test_yes_is_no_answer_to_what(found: Found) -> None:
+    """Unless the question leaves two answers."""
+    rows = [
+        row("What is AI?", "Yes."),
+        row("人工智能是什么？", "是"),
+        row("True or false: what goes up comes down.", "True"),
+    ]
+    finding = found(TooShort, rows + [row("q", LONG)] * 9)
+    assert finding is not None and finding.rows == (0, 1)
 
 
 def test_where_most_answers_are_short_they_are_the_task(found: Found) -> None:

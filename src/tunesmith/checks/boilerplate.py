@@ -33,6 +33,7 @@ _PHRASES: Final = (
     r"(?:we|this (?:web)?site) uses? cookies|accept (?:all )?cookies",
     r"cookie (?:policy|settings|preferences|consent)",
     r"subscribe (?:to|for) (?:our|my|the) [a-z ]{0,20}(?:newsletter|channel|mailing list|blog|feed)",
+    r"subscribe (?:now|today)|leave a (?:comment|reply)|(?:log|sign) in ?[|/] ?(?:sign up|register)",
     r"sign up (?:for|to) (?:our|the) [a-z ]{0,20}(?:newsletter|mailing list)",
     r"don['’]t forget to (?:like|subscribe)",
     r"click here (?:to|for) (?:subscribe|read more|continue reading|learn more|download|more info)",
@@ -44,15 +45,19 @@ _PHRASES: Final = (
     r"(?:please )?enable javascript|javascript (?:is disabled|must be enabled|is required)|lorem ipsum dolor",
     r"版权所有|未经[^\n]{0,8}(?:不得|禁止|严禁|请勿)[^\n]{0,4}转载|转载请注明|责任编辑[:：]|免责声明[:：]",
     r"关注[^\n，。]{0,12}公众号|(?:扫码|扫描)[^\n，。]{0,8}二维码|点击[^\n，。]{0,6}(?:阅读原文|查看更多|订阅)",
+    r"欢迎(?:关注|订阅)(?:我们|本)|订阅我们的|扫码关注|长按识别",
     r"返回(?:首页|顶部)|[上下]一篇[:：]|本(?:网站|站)使用 ?cookie|[\p{Han}]ICP备 ?[0-9]{6,}|公网安备",
 )
 _PHRASE: Final = "(?i)" + "|".join(_PHRASES)
 _TRACE: Final = (
     r"ookie|ewsletter|ubscribe|lick here|ollow us on|ights reserved|IGHTS RESERVED|opyright|OPYRIGHT"
     r"|avascript|avaScript|orem ipsum|ack to top|rivacy|kip to |hare (?:this|on)|ailing list|ome ?[|>/]"
-    r"|\([cC]\) ?[12]"
+    r"|eave a |[nN] ?[|/] ?(?:[sS]ign|[rR]eg)|\([cC]\) ?[12]"
 )
-_WIDE_TRACE: Final = r"版权|转载|责任编辑|免责声明|公众号|二维码|点击|返回|一篇|ICP|公网安备|©"
+_WIDE_TRACE: Final = (
+    r"版权|转载|欢迎关注|欢迎订阅|订阅我们|扫码|长按识别|责任编辑|免责声明|公众号|二维码"
+    r"|点击|返回|一篇|ICP|公网安备|©"
+)
 """What phrases hold, quickly found in whatever letters pages have it."""
 _LINE: Final = rf"(?i)(?:\A|\n)[^\n]{{0,80}}(?:{'|'.join(_PHRASES)})[^\n]{{0,160}}(?:\n|\z)"
 """A line of its own that holds a phrase, and is no paragraph."""

@@ -9,6 +9,7 @@ apart by py3langid, in all of the first rows and in a sample of the others.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 from functools import cache
@@ -24,8 +25,8 @@ from tunesmith.units import counted
 
 HEAD: Final = 600
 """Characters of a text by which its language is told."""
-LEAST_WORDS: Final = 10
-"""Words, or Chinese characters, below which a text is undecided."""
+LEAST_WORDS: Final = 3
+"""Words below which a text is undecided; of Chinese characters twice as many."""
 MOST: Final = 0.8
 """Share of a text's words that its script has."""
 MIXED: Final = 0.1
@@ -34,6 +35,8 @@ SURE: Final = 0.95
 """Probability from which on py3langid tells two languages of one script apart; Pidgin often has 0.03."""
 PROSE: Final = 0.8
 """Probability from which on text is prose of some language: code has at most 0.7."""
+ENGLISH: Final = 0.15
+"""Share of such small words that makes a text English where it is too short for py3langid."""
 FIRST: Final = 10_000
 """Rows of which every one is looked at; 3,000 texts a second."""
 SAMPLE: Final = 64
@@ -59,6 +62,12 @@ _ASKS: Final = (
     r"|翻譯|語|程式|traduc|traduis|übersetz|перевед|변역|번역|訳"
 )
 """Questions that speak of a language, or ask for code."""
+_SMALL: Final = re.compile(
+    r"\b(?:the|of|to|that|it|are|you|your|this|was|were|have|has|be|been|they|can|which|what|who|how|my|we|he|she"
+    r"|his|her|its|will|would|there|but|do|does|did|why|where|i|is|a|an)\b"
+)
+"""Small words of English, those left out that programs use (and, as, for, from, if, in, not, or, with)."""
+_WORD: Final = re.compile(r"[a-z]+")
 
 
 @cache
@@ -76,7 +85,7 @@ def _counted(table: pl.DataFrame, column: str) -> pl.DataFrame:
 def _scripts(counts: pl.DataFrame) -> pl.Series:
     """Return the script that most of each text is written in; empty where that is undecided."""
     east = pl.col("han") + pl.col("kana")
-    enough = pl.col("sum") >= LEAST_WORDS
+    enough = pl.col("sum") + pl.col("latin") >= 2 * LEAST_WORDS
     most = MOST * pl.col("sum")
     kana = (east >= most) & (pl.col("kana") >= 0.1 * east)
     told = pl.when(~enough).then(pl.lit("")).when(kana).then(pl.lit("kana"))
@@ -100,7 +109,11 @@ def _language(text: str, script: str) -> tuple[str, float]:
     if known is not None or not script:
         return known or "", 1.0
     code, sure = _identifier().classify(text[:HEAD])
-    return (str(code), float(sure)) if sure >= PROSE else ("", 0.0)
+    if sure >= PROSE:
+        return str(code), float(sure)
+    low = text[:HEAD].lower()
+    small, words = len(_SMALL.findall(low)), len(_WORD.findall(low))
+    return ("en", PROSE) if script == "latin" and small >= ENGLISH * words > 0 else ("", 0.0)
 
 
 class Language(Check):

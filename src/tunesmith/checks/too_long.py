@@ -4,8 +4,8 @@
 huggingface/trl@v1.16.0:trl/trainer/sft_trainer.py): a model that never sees how answers end does not learn
 to end them, and where the question alone fills the sequence nothing is learned at all. *Known limits.*
 Without a tokenizer tokens are estimated, 4 ASCII letters or 1.5 other characters to each (Qwen's
-documentation: 3 to 4 English letters, 1.5 to 1.8 Chinese characters), and only rows that are half as long
-again are flagged. With one they are counted, but for the schemas of tools, which are not in the turns; rows
+documentation: 3 to 4 English letters, 1.5 to 1.8 Chinese characters), and only rows that are a fifth too
+long are flagged. With one they are counted, but for the schemas of tools, which are not in the turns; rows
 of fewer bytes than the sequence has tokens cannot be cut and are not counted, so a file of long rows is read
 at the tokenizer's speed.
 """
@@ -26,8 +26,8 @@ from tunesmith.units import counted
 
 ASCII_PER_TOKEN: Final = 4.0
 OTHERS_PER_TOKEN: Final = 1.5
-DOUBT: Final = 1.5
-"""How far an estimate may be off: rows that it makes less than half as long again are not flagged."""
+DOUBT: Final = 1.2
+"""How far an estimate may be off: rows that it makes less than a fifth too long are not flagged."""
 TURN_BYTES: Final = 64
 """More than any of the usual templates writes around a turn, in tokens."""
 

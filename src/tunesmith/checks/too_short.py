@@ -25,16 +25,25 @@ USUAL: Final = 0.5
 """Share of short answers from which on they are what the task asks for."""
 
 _WHOLE: Final = (
-    r"(?i)^[^\p{L}]*[\p{N}][^\p{L}]*\p{L}{0,4}\W*$|^\W*(?:[a-h]|[ivx]{1,4}|yes|no|true|false|none|positive|negative|neutral"
+    r"(?i)^[^\p{L}]*[\p{N}][^\p{L}]*\p{L}{0,4}\W*$"
+    r"|^\W*(?:[a-h]|[ivx]{1,4}|yes|no|true|false|none|positive|negative|neutral"
     r"|是的?|否|不是|对|错|正确|错误|有|没有|正面|负面|中性|积极|消极)\W*$"
 )
 """A number with its unit, the letter of a choice, yes or no, a label."""
+_BARE: Final = r"(?i)^\W*(?:yes|no|true|false|是的?|否|不是|对|错|有|没有)\W*$"
+_WHICH: Final = r"(?i)(?-u:\b)(?:what|who|whom|whose|where|when|why|how)(?-u:\b)|什么|谁|哪|几|多少|为何|怎"
+_EITHER: Final = (
+    r"(?i)yes or no|(?-u:\b)(?:true|false|whether|correct)(?-u:\b)|是否|[吗嘛]|对不对|是不是|判断"
+)
+"""A yes is no answer to what, who and where, unless the question leaves but two answers."""
 _OPEN: Final = (
     r"(?i)(?-u:\b)(?:explain|describe|write|discuss|summari[sz]e|compare|why|list|essay|story|in detail"
     r"|how (?:do|does|did|can|to|would|should))(?-u:\b)"
     r"|解释|说明|写一|描述|介绍|讨论|总结|比较|为什么|为何|(?:如何|怎样|怎么)[^了样?？。\s]|列出|详细"
 )
 """What asks for more than a word."""
+_SAYS: Final = r"[^\s\p{Z}\p{C}]"
+"""Anything that can be seen: without it, an answer is empty."""
 
 
 class TooShort(Check):
@@ -66,10 +75,19 @@ class TooShort(Check):
         letters = text.str.count_matches(r"[\p{L}\p{M}\p{N}\p{S}]") + text.str.count_matches(
             r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]"
         )
-        short = answers.filter((letters > 0) & (letters < LEAST))
+        short = answers.filter((letters < LEAST) & text.str.contains(_SAYS))
         self._short += short["row"].n_unique()
-        asked = batch.turns.filter((pl.col("role") == "user") & pl.col("text").str.contains(_OPEN))
-        opens = short.join(asked.select("row"), on="row", how="semi", maintain_order="left")
+        asked = batch.turns.filter(pl.col("role") == "user")
+        opens = short.join(
+            asked.filter(text.str.contains(_OPEN)).select("row"), on="row", how="semi", maintain_order="left"
+        )
+        bare = short.filter(text.str.contains(_BARE)).join(
+            asked.filter(text.str.contains(_WHICH) & ~text.str.contains(_EITHER)).select("row"),
+            on="row",
+            how="semi",
+            maintain_order="left",
+        )
+        self._flagged.add(bare.select("row", "line", "text"))
         self._open.add(opens.select("row", "line", "text"))
         self._flagged.add(short.filter(~text.str.contains(_WHOLE)).select("row", "line", "text"))
 
