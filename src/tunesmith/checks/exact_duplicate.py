@@ -53,4 +53,5 @@ class ExactDuplicate(Check):
                 for row, line, first in again.select("row", "line", "first").head(SHOWN).iter_rows()
             ),
             drop=rows,
+            instead=dict(zip(rows, again["first"].to_list(), strict=True)),
         )

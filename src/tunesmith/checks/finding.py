@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -63,6 +64,8 @@ class Finding:
     """A few of the rows."""
     drop: tuple[int, ...] = field(default=(), repr=False)
     """Rows that cleaning leaves out because of it, in order."""
+    instead: Mapping[int, int] = field(default_factory=dict, repr=False)
+    """For a row that is left out, the row that says the same and stays, where there is one."""
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the finding as plain JSON types."""
