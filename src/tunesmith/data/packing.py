@@ -1,17 +1,25 @@
-"""Which examples share a sequence when short ones are packed: TRL's best fit decreasing, on lengths alone."""
+"""Which examples share a sequence when short ones are packed: TRL's best fit decreasing; and the sequences."""
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, insort
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 from typing import Any, Final
+
+from tunesmith.data.chat import Encoded
+from tunesmith.errors import DataError
 
 MAP_ROWS: Final = 1000
 """Rows that TRL packs at once, apart from all others: the batch size of ``Dataset.map`` in
 huggingface/datasets@5.2.0:src/datasets/arrow_dataset.py, which huggingface/trl@v1.16.0:trl/data_utils.py
 leaves."""
+
+UNLEARNED: Final = -100
+"""The label of a token that is read only: ``ignore_index`` of torch.nn.CrossEntropyLoss."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,4 +104,65 @@ def packing(lengths: Sequence[int], *, sequence_length: int, map_rows: int = MAP
         sequences=len(bins),
         tokens=tokens,
         examples_per_sequence=packed / len(bins) if bins else 0.0,
+    )
+
+
+# -- the sequences themselves -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Packed:
+    """One sequence of several examples, none of which sees another.
+
+    A model has to be given ``position_ids`` and neither an attention mask nor a cache: then transformers
+    finds where examples begin from the positions, and attention ends there
+    (huggingface/transformers@v5.23.0:src/transformers/masking_utils.py, ``find_packed_sequence_indices``).
+    """
+
+    input_ids: Sequence[int]
+    """Tokens, one example after the other."""
+    labels: Sequence[int]
+    """The same where a token is learned, else UNLEARNED."""
+    position_ids: Sequence[int]
+    """Counted from 0 in each example."""
+    boundaries: Sequence[int]
+    """Where examples begin, and at last the length: what variable-length attention calls ``cu_seqlens``."""
+    rows: Sequence[int]
+    """The row of each example."""
+
+
+def packed(encoded: Sequence[Encoded], *, sequence_length: int, map_rows: int = MAP_ROWS) -> Iterator[Packed]:
+    """Yield *encoded* examples, whose tokens are known, as sequences of *sequence_length* tokens at most.
+
+    They are shared out as :func:`pack` says. The first token of an example is not learned, since what stands
+    before it is of another: a model alone with the example does not learn it either. Raises DataError where
+    an example is refused or longer than a sequence: truncation is decided before packing, not by it.
+    """
+    for each in encoded:
+        if each.fault or len(each.ids) != each.length or each.length > sequence_length:
+            reason = each.fault or f"has {each.length:,} tokens, of which {len(each.ids):,} are at hand"
+            raise DataError(
+                f"{each.place} {reason}, expected at most {sequence_length:,}. Truncate it or leave it out."
+            )
+    for numbers in pack(
+        [each.length for each in encoded], sequence_length=sequence_length, map_rows=map_rows
+    ):
+        yield _together([encoded[number] for number in numbers])
+
+
+def _together(shared: Sequence[Encoded]) -> Packed:
+    """Return the examples that share a sequence as that sequence."""
+    labels = array("q")
+    for each in shared:
+        own = array("q", [UNLEARNED]) * each.length
+        for begin, end in each.learned:
+            own[begin:end] = array("q", each.ids[begin:end])
+        own[0] = UNLEARNED
+        labels += own
+    return Packed(
+        input_ids=array("q", chain.from_iterable(each.ids for each in shared)),
+        labels=labels,
+        position_ids=array("q", chain.from_iterable(range(each.length) for each in shared)),
+        boundaries=array("i", accumulate((each.length for each in shared), initial=0)),
+        rows=tuple(each.row for each in shared),
     )
