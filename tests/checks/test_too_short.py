@@ -46,15 +46,16 @@ def test_whole_answers_pass(found: Found) -> None:
 
 
 def test_a_question_that_asks_for_more_gets_no_short_answer(found: Found) -> None:
-    """Such rows are left out by cleaning, even where the answer would be whole elsewhere."""
+    """Cleaning leaves out those of a word, even where the answer would be whole elsewhere."""
     rows = [
         row("Explain why the sky is blue.", "Yes."),
         row("请解释光合作用", "对"),
         row("最近如何？", "很好"),
+        row("请解释“德禽”", "鸡的别名。"),
     ]
     finding = found(TooShort, rows + [row("q", LONG)] * 9)
     assert finding is not None
-    assert (finding.rows, finding.drop) == ((0, 1, 2), (0, 1))
+    assert (finding.rows, finding.drop) == ((0, 1, 2, 3), (0, 1))
 
 
 def test_yes_is_no_answer_to_what(found: Found) -> None:

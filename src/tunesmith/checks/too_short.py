@@ -46,6 +46,16 @@ _SAYS: Final = r"[^\s\p{Z}\p{C}]"
 """Anything that can be seen: without it, an answer is empty."""
 
 
+def _asked(turns: pl.DataFrame) -> pl.DataFrame:
+    """Return what each row asks for: ``row, open, which``, more than a word, and more than yes or no."""
+    text = pl.col("text")
+    which = text.str.contains(_WHICH) & ~text.str.contains(_EITHER)
+    asked = turns.filter(pl.col("role") == "user")
+    return asked.group_by("row", maintain_order=True).agg(
+        open=text.str.contains(_OPEN).any(), which=which.any()
+    )
+
+
 class TooShort(Check):
     """Flags rows whose learned text is shorter than anything that is worth learning."""
 
@@ -54,6 +64,7 @@ class TooShort(Check):
     def __init__(self) -> None:
         self._flagged = Flagged()
         self._open = Flagged()
+        self._left_out = Flagged()
         self._short = 0
         self._seen = 0
 
@@ -75,21 +86,19 @@ class TooShort(Check):
         letters = text.str.count_matches(r"[\p{L}\p{M}\p{N}\p{S}]") + text.str.count_matches(
             r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]"
         )
-        short = answers.filter((letters < LEAST) & text.str.contains(_SAYS))
+        short = answers.with_columns(letters=letters).filter((letters < LEAST) & text.str.contains(_SAYS))
         self._short += short["row"].n_unique()
-        asked = batch.turns.filter(pl.col("role") == "user")
-        opens = short.join(
-            asked.filter(text.str.contains(_OPEN)).select("row"), on="row", how="semi", maintain_order="left"
-        )
-        bare = short.filter(text.str.contains(_BARE)).join(
-            asked.filter(text.str.contains(_WHICH) & ~text.str.contains(_EITHER)).select("row"),
-            on="row",
-            how="semi",
-            maintain_order="left",
-        )
-        self._flagged.add(bare.select("row", "line", "text"))
-        self._open.add(opens.select("row", "line", "text"))
-        self._flagged.add(short.filter(~text.str.contains(_WHOLE)).select("row", "line", "text"))
+        turns = batch.turns.join(short.select("row"), on="row", how="semi", maintain_order="left")
+        self._judge(short.join(_asked(turns), on="row", how="left", maintain_order="left"))
+
+    def _judge(self, short: pl.DataFrame) -> None:
+        """Flag the rows of *short* whose answer is not whole for what is asked."""
+        text = pl.col("text")
+        bare = text.str.contains(_BARE) & pl.col("which")
+        told = ("row", "line", "text")
+        self._flagged.add(short.filter(bare | ~text.str.contains(_WHOLE)).select(told))
+        self._open.add(short.filter("open").select(told))
+        self._left_out.add(short.filter(pl.col("open") & (pl.col("letters") < LEAST // 2)).select(told))
 
     def finding(self) -> Finding | None:
         """Return the rows that say next to nothing."""
@@ -111,5 +120,5 @@ class TooShort(Check):
             fix="Write the answers out, or leave the rows out.",
             fix_zh="写出完整回答，或去掉这些行。",
             evidence=evidence[:5],
-            drop=self._open.rows,
+            drop=self._left_out.rows,
         )
