@@ -3,15 +3,25 @@
 estimating.py  what a recipe needs    planning.py  lengths of data, the best recipes and cards
 recipes.py     recipes in and out     showing.py   answers on a terminal
 writing.py     answers in files        checking.py  what is wrong with a data file
+cleaning.py    a data file without its faults
 """
 
 from __future__ import annotations
 
 from tunesmith.api.checking import check_data
+from tunesmith.api.cleaning import Cleaning, clean_data
 from tunesmith.api.estimating import estimate, ledger, suggest
 from tunesmith.api.planning import GOALS, SAMPLE, lengths, plan
 from tunesmith.api.recipes import TRAINERS, export_recipe, import_recipe, make_recipe
-from tunesmith.api.showing import show, show_export, show_findings, show_import, show_plans, show_suggestions
+from tunesmith.api.showing import (
+    show,
+    show_cleaned,
+    show_export,
+    show_findings,
+    show_import,
+    show_plans,
+    show_suggestions,
+)
 from tunesmith.api.writing import check_folder, check_output, export_plan, write, write_plans
 from tunesmith.recipe import Flag, Recipe, flags
 from tunesmith.report.words import LANGUAGES, inert
@@ -21,11 +31,13 @@ __all__ = [
     "LANGUAGES",
     "SAMPLE",
     "TRAINERS",
+    "Cleaning",
     "Flag",
     "Recipe",
     "check_data",
     "check_folder",
     "check_output",
+    "clean_data",
     "estimate",
     "export_plan",
     "export_recipe",
@@ -37,6 +49,7 @@ __all__ = [
     "make_recipe",
     "plan",
     "show",
+    "show_cleaned",
     "show_export",
     "show_findings",
     "show_import",

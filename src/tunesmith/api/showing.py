@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from tunesmith.checks import Report
+    from tunesmith.checks.cleaning import Cleaned
     from tunesmith.memory.estimate import Estimate
     from tunesmith.search import Plans
     from tunesmith.trainers import Export, Imported
@@ -59,6 +60,13 @@ def show_findings(report: Report, *, lang: str = "en") -> RenderableType:
     from tunesmith.report.findings import answer
 
     return answer(report, lang=lang)
+
+
+def show_cleaned(cleaned: Cleaned, *, lang: str = "en") -> RenderableType:
+    """Return what cleaning did to a data file, as text for a terminal."""
+    from tunesmith.report.cleaning import answer
+
+    return answer(cleaned, lang=lang)
 
 
 def show_import(imported: Imported, *, lang: str = "en") -> RenderableType:

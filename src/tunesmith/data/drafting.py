@@ -1,4 +1,4 @@
-"""Several files that come into being together: drafted in a folder beside their place, moved when all are done."""
+"""Several files that come into being together: drafted in a folder beside their place, then moved."""
 
 from __future__ import annotations
 
@@ -17,13 +17,24 @@ from tunesmith.errors import OutputError
 from tunesmith.outputs import checked_output
 
 
-def checked_outputs(path: str | Path, *, inputs: Sequence[Path], overwrite: bool, beside: str = "") -> Path:
-    """Return where *path* leads, if it can be written there with its manifest, and *beside*, its other name.
+def companion(place: Path, word: str) -> Path:
+    """Return the place of the file that stands beside *place*, with *word* in its name.
+
+    >>> companion(Path("out.jsonl"), "rejected").name
+    'out.rejected.jsonl'
+    """
+    return place.with_name(f"{place.stem}.{word}{place.suffix}")
+
+
+def checked_outputs(
+    path: str | Path, *, inputs: Sequence[Path], overwrite: bool, words: Sequence[str] = ()
+) -> Path:
+    """Return where *path* leads, if it can be written there, with its manifest and its companions of *words*.
 
     Raises OutputError where one of them is read as one of *inputs*, or exists already without *overwrite*.
     """
     place = checked_output(path, suffixes=SUFFIXES)
-    places = [place, manifest_path(place), *([place.with_name(beside)] if beside else [])]
+    places = [place, manifest_path(place), *(companion(place, word) for word in words)]
     refuse_inputs(places, list(inputs))
     there = [each for each in places if os.path.lexists(each)]
     if there and not overwrite:
@@ -45,7 +56,9 @@ def drafted(place: Path) -> Iterator[Path]:
     except OSError as error:
         if isinstance(error, OutputError):
             raise
-        raise OutputError(f"{shown(place)} cannot be written: {error.strerror}. Nothing was changed.") from None
+        raise OutputError(
+            f"{shown(place)} cannot be written: {error.strerror}. Nothing was changed."
+        ) from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

@@ -1,6 +1,7 @@
 """``tunesmith data``: its verbs, one a file.
 
 command.py  what a verb is    check.py  what is wrong with a data file
+clean.py    a new file without its faults
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from tunesmith.cli.data.check import CHECK
+from tunesmith.cli.data.clean import CLEAN
 from tunesmith.cli.data.command import Command
 
-COMMANDS: Final[tuple[Command, ...]] = (CHECK,)
+COMMANDS: Final[tuple[Command, ...]] = (CHECK, CLEAN)
 """Every verb, in the order of the work."""
 
 
