@@ -62,7 +62,7 @@ CHATS = st.builds(
 def test_turns_are_dropped_from_the_left(
     encoder: Encoder, tokenizer: Tokenizer, chats: list[Example], kept: int
 ) -> None:
-    """The result fits, begins with the system message, ends with the last answer, is the longest that does."""
+    """The result fits, begins with the system message, ends with the last answer, drops no turn too many."""
     chosen = Truncating(sequence_length=kept)
     for chat, fitted in zip(chats, truncate(chats, encoder, chosen), strict=True):
         system = [m for m in chat.messages if m["role"] == "system"]

@@ -121,7 +121,7 @@ def recognise(rows: Sequence[Row], *, where: str) -> Format:
     columns = _columns(row for row in rows if _fitting(row.values) == name)
     mapping = {
         role: next(column for column in spellings if column in columns)
-        for role, spellings in _ROLES[name].items()
+        for role, spellings in ROLES[name].items()
         if any(column in columns for column in spellings)
     }
     ignored = tuple(column for column in columns if column not in mapping.values())
@@ -348,7 +348,7 @@ _FORMATS: Final[Mapping[str, _Maker]] = MappingProxyType(
     }
 )
 
-_ROLES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
+ROLES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
     {
         "messages": {"messages": _CONVERSATION, "tools": ("tools", "functions")},
         "sharegpt": {"conversations": _CONVERSATION, "system": ("system",), "tools": ("tools",)},

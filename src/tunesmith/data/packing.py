@@ -1,4 +1,4 @@
-"""Which examples share a sequence when short ones are packed: TRL's best fit decreasing; and the sequences."""
+"""Which examples share a sequence when short ones are packed: TRL's best fit decreasing, and the result."""
 
 from __future__ import annotations
 

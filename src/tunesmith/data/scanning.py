@@ -7,7 +7,7 @@ goes the careful way of :mod:`~tunesmith.data.reading`, alone, so that both give
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -18,6 +18,7 @@ from tunesmith.data.bounds import MAX_ROW_BYTES, BadRowError
 from tunesmith.data.columns import Plain, plain_turns
 from tunesmith.data.files import Line, lines, opened, pass_over, shown
 from tunesmith.data.formats import SAMPLE_ROWS, Example, Format, examples, recognise
+from tunesmith.data.mapping import mapped
 from tunesmith.data.reading import Fault, Row, decoded, read_rows
 from tunesmith.data.turns import Batch, turns_of
 from tunesmith.errors import DataError
@@ -31,8 +32,8 @@ BATCH_ROWS: Final = 8192
 _MARK: Final = b"\xef\xbb\xbf"
 
 
-def recognised(path: str | Path) -> Format:
-    """Return the format of the file at *path*, by its first rows.
+def recognised(path: str | Path, *, columns: Mapping[str, str] | None = None) -> Format:
+    """Return the format of the file at *path*, by its first rows, or by the *columns* that play its roles.
 
     Raises DataError that names the first bad rows where none can be read, or the columns where none fits.
     """
@@ -40,7 +41,8 @@ def recognised(path: str | Path) -> Format:
     head = list(islice(read_rows(place), SAMPLE_ROWS))
     known = [row for row in head if isinstance(row, Row)]
     if known:
-        return recognise(known, where=shown(place))
+        where = shown(place)
+        return mapped(known, columns, where=where) if columns else recognise(known, where=where)
     if not head:
         raise DataError(f"{shown(place)} has no row. Is it the right file?")
     faults = [each for each in head if isinstance(each, Fault)]
