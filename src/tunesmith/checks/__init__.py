@@ -15,12 +15,15 @@ from tunesmith.checks.control import Control
 from tunesmith.checks.empty import Empty
 from tunesmith.checks.exact_duplicate import ExactDuplicate
 from tunesmith.checks.finding import Evidence, Finding
+from tunesmith.checks.label_noise import LabelNoise
 from tunesmith.checks.language import Language
+from tunesmith.checks.leakage import Leakage
 from tunesmith.checks.mojibake import Mojibake
 from tunesmith.checks.pii import Pii
 from tunesmith.checks.refusal import Refusal
 from tunesmith.checks.role_order import RoleOrder
 from tunesmith.checks.secret import Secret
+from tunesmith.checks.size import Size
 from tunesmith.checks.template_artefact import TemplateArtefact
 from tunesmith.checks.too_long import TooLong
 from tunesmith.checks.too_short import TooShort
@@ -31,6 +34,7 @@ __all__ = ["CHECKS", "Asked", "Check", "Evidence", "Finding", "Report", "check_r
 
 CHECKS: Final[tuple[type[Check], ...]] = (
     ExactDuplicate,
+    Leakage,
     Empty,
     TooShort,
     TooLong,
@@ -45,5 +49,7 @@ CHECKS: Final[tuple[type[Check], ...]] = (
     TemplateArtefact,
     RoleOrder,
     Untrained,
+    LabelNoise,
+    Size,
 )
 """Every check."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
@@ -66,9 +66,13 @@ class Check(ABC):
     def see(self, batch: Batch) -> None:
         """Look at some rows."""
 
+    def hear(self, findings: Sequence[Finding]) -> None:
+        """Hear what the checks before this one found; most have no use for it."""
+        del findings
+
     @abstractmethod
     def finding(self) -> Finding | None:
-        """Return what was found in all rows."""
+        """Return what was found in all rows. Raises UnsupportedError where that cannot be told after all."""
 
     def mend(self, text: str) -> str:
         """Return *text* with what this check finds in it mended; most checks mend nothing."""

@@ -12,6 +12,7 @@ from tunesmith.data.formats import Format
 from tunesmith.data.reading import Fault
 from tunesmith.data.scanning import scan
 from tunesmith.data.turns import Batch
+from tunesmith.errors import UnsupportedError
 from tunesmith.units import counted
 
 Progress = Callable[[int, float], None]
@@ -77,14 +78,25 @@ def check_rows(
         rows = batch.rows.stop
         if progress is not None:
             progress(rows, batch.share)
-    found = [(check.name, check.finding()) for check in ready]
-    findings = [each for each in (unreadable.finding(), *dict(found).values()) if each is not None]
+    bad = unreadable.finding()
+    findings, passed = [bad] if bad else [], []
+    for check in ready:
+        check.hear(findings)
+        try:
+            finding = check.finding()
+        except UnsupportedError as error:
+            skipped.append((check.name, str(error)))
+            continue
+        if finding is None:
+            passed.append(check.name)
+        else:
+            findings.append(finding)
     report = Report(
         path=str(asked.path),
         rows=rows,
         form=asked.form,
         findings=tuple(sorted(findings, key=lambda each: SEVERITIES.index(each.severity))),
-        passed=tuple(name for name, one in found if one is None),
+        passed=tuple(passed),
         skipped=tuple(skipped),
     )
     return report, ready

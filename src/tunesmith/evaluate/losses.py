@@ -1,0 +1,138 @@
+"""What each row of a data file costs a model that was not trained on it: its loss a learned token.
+
+The rows are rendered, tokenized and masked as for training, put into batches of about the same length, and
+run once without gradients. Padding stands on the right, where no token looks, so it needs no mask.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+import torch
+from torch.nn.functional import cross_entropy
+
+from tunesmith.data.bounds import BadRowError
+from tunesmith.data.chat import Encoded, Encoder
+from tunesmith.data.formats import Example, Format, examples
+from tunesmith.data.reading import Row, read_rows
+from tunesmith.data.tokenizer import choose_template, load_tokenizer
+from tunesmith.evaluate.weights import best_device, load_model
+
+SCHEMA: Final = pl.Schema({"row": pl.UInt32, "side": pl.UInt8, "loss": pl.Float64, "tokens": pl.UInt32})
+"""Columns of what is returned: nats a learned token, and how many tokens are learned."""
+WINDOW: Final = 512
+"""Examples that are sorted by length at once."""
+BATCH_TOKENS: Final = 4_096
+"""Tokens of a batch, padding included, and"""
+BATCH_LOGITS: Final = 1 << 28
+"""logits of a batch: 1 GiB in 32 bits."""
+PROCESSOR_ROWS: Final = 2_000
+"""Rows that are run without a card: spread evenly over the file, enough to know what is usual in it."""
+
+Progress = Callable[[int], None]
+"""Told how many rows are done."""
+
+
+def losses(
+    path: Path,
+    form: Format,
+    *,
+    model: Path,
+    sequence_length: int = 2048,
+    most: int | None = None,
+    progress: Progress | None = None,
+) -> pl.DataFrame:
+    """Return the loss of each row of the file at *path* under the model in the folder *model*, as in SCHEMA.
+
+    Rows are cut to *sequence_length* tokens; those that cannot be read or of which nothing is learned are
+    left out. At most so many rows as *most* are run, spread evenly over the file; without a card 2,000,
+    unless more are asked for.
+
+    Raises UnsupportedError where the model cannot be run, and DataError where the file or the tokenizer is
+    refused.
+    """
+    device = best_device()
+    limit = most or (PROCESSOR_ROWS if device.type == "cpu" else None)
+    every = 1 if limit is None else max(1, -(-_rows(path) // limit))
+    files = load_tokenizer(model)
+    found: list[tuple[int, int, float, int]] = []
+    network = load_model(model, device=device)
+    vocabulary = int(network.config.get_text_config().vocab_size)
+    sides: deque[int] = deque()
+    with Encoder(files, choose_template(files, None)) as encoder:
+        encoded = encoder.encode(_examples(path, form, every, sides), ids=True)
+        for window in _windows((each, sides.popleft()) for each in encoded):
+            for batch in _batches(window, sequence_length, vocabulary):
+                found += _run(network, batch, sequence_length, device)
+            if progress is not None:
+                progress(len(found))
+    return pl.DataFrame(found, schema=SCHEMA, orient="row").sort("row", "side")
+
+
+def _rows(path: Path) -> int:
+    return sum(1 for _ in read_rows(path))
+
+
+def _examples(path: Path, form: Format, every: int, sides: deque[int]) -> Iterator[Example]:
+    """Yield the examples of every so many rows, and put down the side of each; refused rows give none."""
+    for number, row in enumerate(read_rows(path)):
+        if number % every or not isinstance(row, Row):
+            continue
+        try:
+            made = examples(row, form)
+        except BadRowError:
+            continue
+        for side, example in enumerate(made):
+            sides.append(side)
+            yield example
+
+
+Sided = tuple[Encoded, int]
+
+
+def _windows(stream: Iterable[Sided]) -> Iterator[list[Sided]]:
+    pending = iter(stream)
+    while window := list(islice(pending, WINDOW)):
+        yield window
+
+
+def _batches(window: list[Sided], most: int, vocabulary: int) -> Iterator[list[Sided]]:
+    """Yield the examples of *window* that learn something, those of about the same length together."""
+    room = max(1, min(BATCH_TOKENS, BATCH_LOGITS // vocabulary))
+    batch: list[Sided] = []
+    kept = [each for each in window if not each[0].fault and each[0].length > 1]
+    for each in sorted(kept, key=lambda sided: sided[0].length):
+        length = min(each[0].length, most)
+        if batch and (len(batch) + 1) * length > room:
+            yield batch
+            batch = []
+        batch.append(each)
+    if batch:
+        yield batch
+
+
+@torch.inference_mode()
+def _run(
+    network: Any, batch: list[Sided], most: int, device: torch.device
+) -> Iterator[tuple[int, int, float, int]]:
+    """Yield row, side, loss and learned tokens of each example of *batch*."""
+    width = min(max(each.length for each, _ in batch), most)
+    ids = torch.zeros((len(batch), width), dtype=torch.long)
+    learned = torch.zeros((len(batch), width), dtype=torch.bool)
+    for index, (each, _) in enumerate(batch):
+        cut = min(each.length, width)
+        ids[index, :cut] = torch.tensor(each.ids[:cut])
+        learned[index, :cut] = torch.tensor(each.mask()[:cut])
+    ids, learned = ids.to(device), learned.to(device)
+    logits = network(input_ids=ids, use_cache=False).logits[:, :-1]
+    nats = cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none")
+    shares = nats.view(len(batch), -1) * learned[:, 1:]
+    sums, counts = shares.double().sum(1).tolist(), learned[:, 1:].sum(1).tolist()
+    for (each, side), nat, count in zip(batch, sums, counts, strict=True):
+        if count:
+            yield each.row, side, nat / count, int(count)
