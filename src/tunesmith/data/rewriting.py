@@ -39,7 +39,7 @@ class RawRow(NamedTuple):
 
 
 def raw_rows(path: Path) -> Iterator[RawRow]:
-    """Yield the rows of the file at *path*, numbered as :func:`~tunesmith.data.scanning.scan` numbers them."""
+    """Yield the rows of the file at *path*, numbered as scanning.scan() numbers them."""
     if path.suffix.lower() in (".jsonl", ".ndjson"):
         yield from _raw_lines(path)
         return

@@ -1,4 +1,4 @@
-"""What cleaning did to a data file, on a terminal: each check with what it dropped and mended, and what is left."""
+"""What cleaning did to a data file, on a terminal: what each check dropped and mended."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def _rest(cleaned: Cleaned, t: Tell) -> Iterator[RenderableType]:
                 f"{inert(file.path)}：{file.rows or 0:,} 行",
             )
         )
-    remaining = [f"{each.check} ({len(each.rows):,})" for each in cleaned.after.findings]
+    remaining = [
+        f"{each.check} ({len(each.rows):,})" if each.rows else each.check for each in cleaned.after.findings
+    ]
     if remaining:
         listed = ", ".join(remaining)
         yield Text(

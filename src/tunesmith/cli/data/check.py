@@ -19,6 +19,8 @@ _READING: Final = {"en": "Checking the data", "zh": "正在检查数据"}
 def _run(own: Mapping[str, Any]) -> int:
     """Return the exit code after showing what the checks found."""
     lang = own["lang"]
+    if own["fix"] is not None:
+        return _fix(own)
     with at_work(_READING[lang]) as say:
         report = api.check_data(
             own["file"],
@@ -34,6 +36,32 @@ def _run(own: Mapping[str, Any]) -> int:
     else:
         show(api.show_findings(report, lang=lang))
     return HAS_ERRORS if report.has_errors else CLEAN
+
+
+def _fix(own: Mapping[str, Any]) -> int:
+    """Return the exit code after showing what the checks found and what cleaning left of it."""
+    lang = own["lang"]
+    with at_work(_READING[lang]) as say:
+        cleaned = api.clean_data(
+            own["file"],
+            own["fix"],
+            api.Cleaning(
+                model=own["model"],
+                against=own["against"],
+                sequence_length=own["seq"],
+                method=own["method"],
+                quick=own["quick"],
+            ),
+            progress=lambda _, rows, share: say(f"{_READING[lang]}: {rows:,} ({share:.0%})"),
+        )
+    if own["json"]:
+        told = {**cleaned.before.to_mapping(), "fixed": cleaned.to_mapping()}
+        sys.stdout.write(json.dumps(told, allow_nan=False) + "\n")
+    else:
+        show(api.show_findings(cleaned.before, lang=lang))
+        sys.stdout.write("\n")
+        show(api.show_cleaned(cleaned, lang=lang))
+    return HAS_ERRORS if cleaned.after.has_errors or not cleaned.outputs else CLEAN
 
 
 CHECK: Final = Command(
@@ -69,6 +97,11 @@ CHECK: Final = Command(
             "only the checks that keep pace with reading",
             "只做跟得上读取速度的检查",
             {"action": "store_true"},
+        ),
+        "--fix": (
+            "write the cleaned data there, as the verb clean does; the exit code is then that of what is left",
+            "把清理后的数据写到该文件（同 clean）；退出码按清理后的结果给出",
+            {"metavar": "OUT.jsonl"},
         ),
     },
     run=_run,
