@@ -1,0 +1,173 @@
+"""How many seeded faults each check finds again, and how often it flags what only looks like one.
+
+    python benchmarks/data_faults.py [--write docs/data-checks.json] [CHECK ...]
+
+The rows are real ones, English and Chinese (tests/data/corpus/README.md says from where). For each check,
+faults and look-alikes are made from rows drawn by a seed, and put among all the others at random places; then
+the check alone reads the set. What it flags of the untouched rows is told apart: they may have faults of
+their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import lzma
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from math import sqrt
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from seeded_faults import KINDS, Kind, Messages, Planted
+from seeded_faults.fault import Row
+
+from tunesmith.checks import CHECKS, Asked, Check, check_rows
+from tunesmith.data.scanning import recognised
+from tunesmith.data.tokenizer import TokenizerFiles, load_tokenizer
+
+ROOT = Path(__file__).resolve().parents[1]
+CORPUS = ROOT / "tests" / "data" / "corpus"
+TOKENIZER = ROOT / "tests" / "data" / "tokenizer"
+SEED = 20
+PLANTED = 200
+"""Faults of each kind, and as many look-alikes."""
+CONFIDENCE = 1.96
+"""Standard errors to either side that hold the truth 95 times of 100."""
+
+
+def real_rows() -> list[Row]:
+    """Return every row of instructions and more."""
+    rows = []
+    for name in ("instructions", "more"):
+        text = lzma.decompress((CORPUS / f"{name}.jsonl.xz").read_bytes()).decode()
+        for line in text.splitlines():
+            row = json.loads(line)
+            asked = "\n\n".join(filter(None, (row["instruction"], row["input"])))
+            chinese = any("\u4e00" <= mark <= "\u9fff" for mark in asked + row["output"])
+            rows.append(Row(asked, row["output"], chinese))
+    return rows
+
+
+def wilson(found: int, of: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share (Wilson 1927, https://doi.org/10.1080/01621459.1927.10502953)."""
+    if not of:
+        return 0.0, 1.0
+    share, square = found / of, CONFIDENCE**2
+    middle = (share + square / (2 * of)) / (1 + square / of)
+    half = CONFIDENCE / (1 + square / of) * sqrt(share * (1 - share) / of + square / (4 * of**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def tokenizer(folder: Path) -> TokenizerFiles:
+    """Return the real tokenizer of the tests, unpacked into *folder*."""
+    (folder / "tokenizer.json").write_bytes(lzma.decompress((TOKENIZER / "tokenizer.json.xz").read_bytes()))
+    (folder / "tokenizer_config.json").write_bytes((TOKENIZER / "tokenizer_config.json").read_bytes())
+    return load_tokenizer(folder)
+
+
+def written(path: Path, rows: Iterable[Messages]) -> Path:
+    """Write *rows* as chats, and return the place."""
+    text = (json.dumps({"messages": row}, ensure_ascii=False) + "\n" for row in rows)
+    path.write_text("".join(text), encoding="utf-8", newline="\n")
+    return path
+
+
+def plant(kind: Kind, rows: Sequence[Row], each: int, rng: Random) -> tuple[list[Planted], list[Row]]:
+    """Return *each* faults and as many look-alikes, half of them Chinese, and the untouched rows."""
+    by_language = [[row for row in rows if row.chinese == chinese] for chinese in (False, True)]
+    drawn = [rng.sample(some, min(each, len(some))) for some in by_language]
+    planted = []
+    for some in drawn:
+        half = len(some) // 2
+        planted += [kind.planted(rng, row, faulty=True) for row in some[:half]]
+        if kind.spare is not None:
+            planted += [kind.planted(rng, row, faulty=False) for row in some[half:]]
+    used = {id(row) for some in drawn for row in some}
+    return planted, [row for row in rows if id(row) not in used]
+
+
+def flagged(check: type[Check], path: Path, **asked: Any) -> tuple[int, ...]:
+    """Return the rows of the file at *path* that *check* flags."""
+    report, ready = check_rows(Asked(form=recognised(path), path=path, **asked), [check])
+    assert len(ready) == 1, report.skipped
+    return tuple(row for found in report.findings if found.check == check.name for row in found.rows)
+
+
+def measured(
+    kind: Kind, rows: Sequence[Row], folder: Path, *, each: int = PLANTED, seed: int = SEED
+) -> dict[str, Any]:
+    """Return what the check of *kind* finds among *rows* of what is planted there."""
+    check = next(one for one in CHECKS if one.name == kind.check)
+    rng = Random(f"{kind.check} {seed}")
+    planted, rest = plant(kind, rows, each, rng)
+    said = [(-1, row.chat()) for row in rest]
+    said += [(number, row) for number, one in enumerate(planted) for row in one.rows]
+    rng.shuffle(said)
+    path = written(folder / f"{kind.check}.jsonl", (row for _, row in said))
+    asked: dict[str, Any] = {}
+    if kind.tokens:
+        asked["tokenizer"] = tokenizer(folder)
+    if kind.evaluated:
+        place = folder / f"{kind.check}-eval.jsonl"
+        asked["against"] = (written(place, (row for one in planted for row in one.against)),)
+    numbers = [said[row][0] for row in flagged(check, path, **asked)]
+    hit = set(numbers)
+    missed = [one for number, one in enumerate(planted) if one.faulty and number not in hit]
+    wrong = [one for number, one in enumerate(planted) if not one.faulty and number in hit]
+    faults = sum(one.faulty for one in planted)
+    return {
+        "check": kind.check,
+        "faults": faults,
+        "found": faults - len(missed),
+        "alike": len(planted) - faults,
+        "mistaken": len(wrong),
+        "real": len(rest),
+        "real_flagged": numbers.count(-1),
+        "missed_rows": [one.rows for one in missed],
+        "mistaken_rows": [one.rows for one in wrong],
+    }
+
+
+def told(figure: dict[str, Any]) -> str:
+    """Return one line of the table."""
+    recall = wilson(figure["found"], figure["faults"])
+    right = figure["found"] + figure["mistaken"]
+    precision = wilson(figure["found"], right)
+    return (
+        f"{figure['check']:18} recall {figure['found']:3}/{figure['faults']:3} [{recall[0]:.2f}-{recall[1]:.2f}]  "
+        f"precision {figure['found']:3}/{right:3} [{precision[0]:.2f}-{precision[1]:.2f}]  "
+        f"of the others {figure['real_flagged']}/{figure['real']}"
+    )
+
+
+def main() -> None:
+    """Measure every check, or those that are named, and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("checks", nargs="*", metavar="CHECK")
+    parser.add_argument("--write", type=Path)
+    parser.add_argument(
+        "--show", type=int, default=0, help="so many of the missed and the mistaken are shown"
+    )
+    given = parser.parse_args()
+    rows, figures = real_rows(), []
+    known = {each.name for each in CHECKS}
+    with tempfile.TemporaryDirectory() as name:
+        for kind in KINDS:
+            if kind.check not in known or (given.checks and kind.check not in given.checks):
+                continue
+            figure = measured(kind, rows, Path(name))
+            sys.stdout.write(told(figure) + "\n")
+            for what in ("missed_rows", "mistaken_rows"):
+                for each in figure.pop(what)[: given.show]:
+                    sys.stdout.write(f"    {what[:-5]}: {json.dumps(each, ensure_ascii=False)[:400]}\n")
+            figures.append(figure)
+    if given.write is not None:
+        text = json.dumps({"seed": SEED, "rows": len(rows), "checks": figures}, indent=1)
+        given.write.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+"""Faults that are put into real rows by a seed, and look-alikes that have none, one kind for each check.
+
+fault.py     what a kind is      content.py  faults of one text      chats.py  faults of a whole row
+pairs.py     faults between rows      sets.py  faults of a set as a whole
+
+The wordings are those of published data and products, not those that the checks look for.
+"""
+
+from seeded_faults.chats import CHATS
+from seeded_faults.content import CONTENT
+from seeded_faults.fault import Kind, Messages, Planted
+from seeded_faults.pairs import PAIRS
+
+KINDS: tuple[Kind, ...] = (*PAIRS, *CHATS, *CONTENT)
+
+__all__ = ["KINDS", "Kind", "Messages", "Planted"]
