@@ -43,6 +43,15 @@ _NOBODY: Final = re.compile(
 )
 """What stands before the @ of an address that is nobody's; datatrove puts firstname.lastname and email there
 (huggingface/datatrove@v0.5.0:src/datatrove/pipeline/formatters/pii.py)."""
+_NOWHERE: Final = {
+    "22.214.171.124",
+    "126.96.36.199",
+    "188.8.131.52",
+    "184.108.40.206",
+    "220.127.116.11",
+    "18.104.22.168",
+}
+"""Addresses that the same puts in the place of others; nobody answers there."""
 
 
 def _digits(text: str) -> list[int]:
@@ -97,7 +106,9 @@ def _public(thing: str) -> bool:
         address = ipaddress.ip_address(thing)
     except ValueError:
         return False
-    if address.version == 4 and (all(int(part) < 10 for part in thing.split(".")) or thing.endswith(".0")):
+    if thing in _NOWHERE or (
+        address.version == 4 and (all(int(part) < 10 for part in thing.split(".")) or thing.endswith(".0"))
+    ):
         return False
     return address.is_global and not address.is_multicast
 

@@ -1,10 +1,10 @@
 """refusal: answers in which another model refuses, or says what it is.
 
 *Why it matters.* A few hundred of them teach a model to refuse what it should do and to call itself by the
-name of the one that wrote the data; that is why ShareGPT's answers were cleaned of them before Vicuna learned
-them (lm-sys/FastChat@v0.2.36:fastchat/data/optional_clean.py). *Known limits.* Whether a refusal is right is
-not judged: where a model has to refuse, refusals belong in its data. What a preference rejects is not looked
-at.
+name of the one that wrote the data; that is why sets that ChatGPT wrote are cleaned by such phrases before
+they are learned (huggingface.co/datasets/anon8231489123/ShareGPT_Vicuna_unfiltered: optional_clean.py).
+*Known limits.* Whether a refusal is right is not judged: where a model has to refuse, refusals belong in its
+data. What a preference rejects is not looked at.
 """
 
 from __future__ import annotations

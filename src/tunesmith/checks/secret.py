@@ -38,7 +38,8 @@ _STAND_INS: Final = re.compile(
     r"example|placeholder|change|your[_-]|dummy|sample|redacted|xxxx|\*{4}|\.{3}|123456|abcdef|secret|pass"
 )
 _NAMES: Final = (
-    r"(?:api[_-]?key|secret(?:[_-]?key)?|access[_-]?(?:key|token)|auth[_-]?token|token|passwd|password)"
+    r"(?:api[_-]?key|(?:secret|private|encryption)[_-]?key|secret|access[_-]?(?:key|token)|token|passw(?:or)?d|pwd"
+    r"|credential)"
 )
 _PRIVATE: Final = (
     r"-----BEGIN[ A-Z0-9_-]{0,60}PRIVATE KEY(?: BLOCK)?-----"
@@ -65,7 +66,7 @@ _TRACE: Final = (
     r"|[sr]k_(?:live|test|prod)_|AIza|ya29\.|npm_|pypi-|SG\.|LTAI|AKID|://[^\s/:@]{1,64}:|\.ey[0-9A-Za-z_-]{17}"
 )
 """What every match of the forms holds, quickly found."""
-_NAMED: Final = r"(?i)(?:key|token|secret|passwd|password)[\"'`]?[ \t]{0,4}[=:]"
+_NAMED: Final = r"(?i)(?:key|token|secret|passwd|password|pwd|credential)[\"'`]?[ \t]{0,4}[=:]"
 """The same for what is assigned."""
 
 
