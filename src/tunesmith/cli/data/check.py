@@ -99,7 +99,7 @@ CHECK: Final = Command(
             {"action": "store_true"},
         ),
         "--fix": (
-            "write the cleaned data there, as the verb clean does; the exit code is then that of what is left",
+            "write the cleaned data there, as the verb clean does; the exit code is that of what is left",
             "把清理后的数据写到该文件（同 clean）；退出码按清理后的结果给出",
             {"metavar": "OUT.jsonl"},
         ),
