@@ -34,6 +34,7 @@ _PHRASES: Final = (
     r"cookie (?:policy|settings|preferences|consent)",
     r"subscribe (?:to|for) (?:our|my|the) [a-z ]{0,20}(?:newsletter|channel|mailing list|blog|feed)",
     r"subscribe (?:now|today)|leave a (?:comment|reply)|(?:log|sign) in ?[|/] ?(?:sign up|register)",
+    r"(?m:^)posted (?:by|in|on) [^\n]{0,40}(?:19|20)[0-9]{2}(?-u:\b)",
     r"sign up (?:for|to) (?:our|the) [a-z ]{0,20}(?:newsletter|mailing list)",
     r"don['’]t forget to (?:like|subscribe)",
     r"click here (?:to|for) (?:subscribe|read more|continue reading|learn more|download|more info)",
@@ -52,7 +53,7 @@ _PHRASE: Final = "(?i)" + "|".join(_PHRASES)
 _TRACE: Final = (
     r"ookie|ewsletter|ubscribe|lick here|ollow us on|ights reserved|IGHTS RESERVED|opyright|OPYRIGHT"
     r"|avascript|avaScript|orem ipsum|ack to top|rivacy|kip to |hare (?:this|on)|ailing list|ome ?[|>/]"
-    r"|eave a |[nN] ?[|/] ?(?:[sS]ign|[rR]eg)|\([cC]\) ?[12]"
+    r"|eave a |osted (?:by|in|on) |[nN] ?[|/] ?(?:[sS]ign|[rR]eg)|\([cC]\) ?[12]"
 )
 _WIDE_TRACE: Final = (
     r"版权|转载|欢迎关注|欢迎订阅|订阅我们|扫码|长按识别|责任编辑|免责声明|公众号|二维码"

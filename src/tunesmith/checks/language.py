@@ -55,13 +55,18 @@ _SCRIPTS: Final = {
 }
 """What counts as a word of each script."""
 _CODE: Final = r"(?s)```.*?(?:```|$)|`[^`\n]*`|https?://\S+|[A-Za-z_]\w*\(|[\w.-]+@[\w.-]+"
+_PROGRAMMING: Final = r"(?i)programming languages?|(?:编程|程序|編程|程式)[语語]言"
 _ASKS: Final = (
-    r"(?i)translat|language|bilingual|(?-u:\b)(?:english|chinese|mandarin|french|german|spanish|japanese|korean|russian"
-    r"|arabic|italian|portuguese|latin|pinyin|code|program|function|script|sql|python|java|regex)(?-u:\b)"
-    r"|翻译|译[成为文]|双语|语言|[英中汉日韩法德俄外古]语|[英中日韩法德俄外]文|拼音|代码|程序|编程|函数|脚本|正则"
-    r"|翻譯|語|程式|traduc|traduis|übersetz|перевед|변역|번역|訳"
+    r"(?i)translat|language|bilingual|(?-u:\b)(?:english|chinese|mandarin|french|german|spanish|japanese|korean"
+    r"|russian|arabic|italian|portuguese|latin|pinyin)(?-u:\b)|翻译|译[成为文]|双语|语言|[英中汉日韩法德俄外古]语"
+    r"|[英中日韩法德俄外]文|拼音|翻譯|語|traduc|traduis|übersetz|перевед|변역|번역|訳"
 )
-"""Questions that speak of a language, or ask for code."""
+"""Questions that speak of a language."""
+_PROGRAM: Final = (
+    r"(?i)(?-u:\b)(?:code|program|function|script|sql|python|java|javascript|regex|html)(?-u:\b)"
+    r"|代码|程序|编程|函数|脚本|正则|程式|命令|代碼"
+)
+"""Questions that ask for a program, which has Latin letters and perhaps English comments."""
 _SMALL: Final = re.compile(
     r"\b(?:the|of|to|that|it|are|you|your|this|was|were|have|has|be|been|they|can|which|what|who|how|my|we|he|she"
     r"|his|her|its|will|would|there|but|do|does|did|why|where|i|is|a|an)\b"
@@ -145,7 +150,9 @@ class Language(Check):
             .otherwise(0.0)
             for name in _SCRIPTS
         )
-        table = table.with_columns(held=held, asks=pl.col("asked").str.contains(_ASKS))
+        human = pl.col("asked").str.replace_all(_PROGRAMMING, "")
+        program = human.str.contains(_PROGRAM) & (pl.col("said") == "latin") & (pl.col("wrote") != "latin")
+        table = table.with_columns(held=held, asks=human.str.contains(_ASKS) | program)
         found = [each for each in table.iter_rows(named=True) if self._differs(each)]
         if found:
             self._flagged.add(pl.DataFrame([self._told(each) for each in found]))

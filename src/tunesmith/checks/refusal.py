@@ -25,28 +25,38 @@ HEAD: Final = 240
 _SAYS: Final = (
     r"(?i)(?-u:\b)as an? (?:ai|artificial intelligence|(?:large )?language model)(?-u:\b)"
     r"|(?-u:\b)I(?:'|’| a)m (?:just |only )?an? (?:ai|large|ai-powered) language model"
+    r"|(?-u:\b)I(?:'|’| a)m (?:just |only )?an AI(?: assistant)?,? (?:and|so|which) "
     r"|(?-u:\b)(?:trained|developed|created) by OpenAI(?-u:\b)"
+    r"|(?-u:\b)my (?:knowledge|training)(?: data)? (?:cut-?off|is limited|only goes)"
     r"|作为(?:一[个名款种])?(?:大型|大)?\s?(?:人工智能|AI(?-u:\b)|AI[语助模]|语言模型)"
-    r"|我(?:只)?是(?:一[个名款])?(?:大型)?(?:AI|人工智能)?语言模型"
+    r"|我(?:只)?是(?:一[个名款])?(?:大型)?(?:AI|人工智能)?语言模型|我的(?:训练数据|知识)[^，。\n]{0,6}截[止至]"
 )
-_APOLOGY: Final = r"(?-u:\b)I(?:'|’| a)m (?:very |so |truly |really )?sorry,? (?:but )?"
+_APOLOGY: Final = (
+    r"(?:(?-u:\b)I(?:'|’| a)m (?:very |so |truly |really )?sorry|(?-u:\b)I apologi[sz]e|(?-u:\b)Sorry)"
+    r",? (?:but )?"
+)
 _UNABLE: Final = (
     r"(?:can(?:no|'|’)t|can not|am unable to|am not able to|won(?:'|’)t be able to|must decline to)"
 )
 _TASK: Final = (
-    r"(?:assist|help (?:you )?with|fulfil|comply|provide|answer (?:that|this|your)|generate|engage|support"
-    r"|discuss|participate|condone|complete (?:this|that|your))"
+    r"(?:assist|help (?:you )?with (?:that|this|your)|fulfil|comply|provide (?:that|this|such)"
+    r"|provide (?:any |you |such )?[a-z]+ (?:advice|information|instructions|opinions?|content|assistance)"
+    r"|answer (?:that|this|your)"
+    r"|generate|engage in|condone|complete (?:this|that|your) request|discuss (?:that|this|such)"
+    r"|browse the (?:internet|web)|access (?:the internet|real-time))"
 )
 _REFUSES: Final = (
-    rf"(?i){_APOLOGY}(?:as an|I {_UNABLE} (?:do that|fulfil))"
+    rf"(?i){_APOLOGY}(?:as an|I {_UNABLE} (?:do that|fulfil|provide|generate))"
     rf"|(?-u:\b)I {_UNABLE} {_TASK}|(?-u:\b)I(?:'|’)m (?:unable|not able) to {_TASK}"
+    r"|(?-u:\b)against my (?:guidelines|programming|principles|ethical)"
+    r"|(?-u:\b)I (?:don(?:'|’)t|do not) feel comfortable (?:providing|discussing|answering|writing|helping)"
     r"|我(?:不能|无法|没有?办法|不便)(?:协助|帮助|帮您|提供|回答|满足|完成(?:这|该|您|你)|生成|继续|为您|给您|讨论|参与)"
-    r"|抱歉[，,。]?\s?(?:但是?)?(?:作为|我(?:不能|无法|没有?办法))"
+    r"|抱歉[，,。]?\s?(?:但是?)?(?:作为|我(?:不能|无法|没有?办法))|违反了?我的[^，。\n]{0,6}(?:准则|原则|规定|政策)"
 )
 _TRACE: Final = (
-    r"OpenAI|n AI |anguage model|intelligence|n(?:'|’|o)t (?:as|he|fu|co|pr|an|ge|en|su|di|pa|do|be able)"
-    r"|able to|decline to|orry,? (?:but )?as an|as an ai|作为一|作为AI|作为人工|语言模型"
-    r"|不能|无法|没办法|没有办法|不便|抱歉"
+    r"OpenAI|n AI|anguage model|intelligence|able to|decline to|orry,? |pologi|as an ai|nowledge c"
+    r"|n(?:'|’|o)t (?:as|he|fu|co|pr|an|ge|en|su|di|pa|do|br|ac|be able|feel c)|gainst my|raining data"
+    r"|作为一|作为AI|作为人工|语言模型|截止|截至|违反|不能|无法|没办法|没有办法|不便|抱歉"
 )
 """What all of them hold, quickly found."""
 

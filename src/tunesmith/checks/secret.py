@@ -90,12 +90,12 @@ def _value(match: str) -> str:
 
 
 def _assigned(value: str) -> bool:
-    """Return whether *value* looks like no word, path, call or stand-in: random, of letters and digits."""
+    """Return whether *value* looks like no word, path, call or stand-in: random, and not letters alone."""
     low, bits = value.lower(), bits_per_character(value) if value else 0.0
     if len(value) < 10 or (bits < SURE_BITS and _STAND_INS.search(low)):
         return False
-    mixed = any(mark.isdigit() for mark in value) and any(mark.isalpha() for mark in value)
-    return mixed and bits >= ASSIGNED_BITS
+    mixed = any(mark.isdigit() or mark in "!@#$%^&~" for mark in value)
+    return mixed and any(mark.isalpha() for mark in value) and bits >= ASSIGNED_BITS
 
 
 def _password(match: str) -> str:

@@ -25,7 +25,7 @@ _CONTROL: Final = (
     r"TOOL_RESULTS|SYSTEM_PROMPT)\]|<(?:bos|eos|pad)>|\[gMASK\]|<reserved_[0-9]{1,4}>"
 )
 """ChatML, Llama 2 and 3, Mistral, Gemma, DeepSeek, ChatGLM, Baichuan (the templates of their tokenizers)."""
-_END: Final = r"</s>\s*$|</s>\s*<s>|^\s*<s>\s*\[INST"
+_END: Final = r"</s>\s*$|</s>\s*<s>|^\s*<s>"
 _TURN: Final = (
     r"<\|(?:start_header_id|im_start|im_system|im_user|im_assistant)\|>[ \t]*"
     r"(?:system|user|assistant|tool|ipython)?(?:<\|end_header_id\|>|<\|im_middle\|>)?\n{0,2}"
@@ -33,14 +33,14 @@ _TURN: Final = (
 """The begin of a turn with its role, which mending takes out as a whole."""
 _MARKER: Final = (
     r"(?m)^###? ?(?:Response|Instruction|Human|Assistant|User|回答|回复|指令|输入|问题) ?[:：]"
-    r"|\n\n(?:Human|Assistant): "
+    r"|\n\n(?:Human|Assistant): |\A\s*Assistant: |(?-u:\b)ASSISTANT: "
 )
 _TRACE: Final = (
     r"<[|｜]|INST\]|SYS>>|_of_turn>|\[/?(?:AVAIL|TOOL_|SYSTEM_P)|<(?:bos|eos|pad)>|gMASK|<reserved_|</s>|<s>"
-    r"|##? ?(?:Res|Ins|Hum|Ass|Use|回|指|输|问)|\n\n(?:Human|Assistant):"
+    r"|##? ?(?:Res|Ins|Hum|Ass|Use|回|指|输|问)|\n\n(?:Human|Assistant):|SISTANT: |sistant: "
 )
 """What all of them hold, quickly found."""
-_LEADING: Final = r"^\s*###? ?(?:Response|Assistant|回答|回复) ?[:：]\s*"
+_LEADING: Final = r"^\s*(?:###? ?(?:Response|Assistant|回答|回复) ?[:：]|(?:ASSISTANT|Assistant): )\s*"
 
 
 class TemplateArtefact(Check):
@@ -74,7 +74,8 @@ class TemplateArtefact(Check):
         self._flag(self._forged, some.filter(text.str.contains(self._control)), self._control)
         few = some.filter(text.str.contains(_END))
         opened, closed = text.str.count_matches("<s>"), text.str.count_matches("</s>")
-        self._flag(self._forged, few.filter((closed > opened) | text.str.contains(r"^\s*<s>")), _END)
+        begins, ends = text.str.contains(r"^\s*<s>"), text.str.contains(r"</s>\s*$")
+        self._flag(self._forged, few.filter((closed > opened) | (begins & ((opened > closed) | ends))), _END)
         if not self._rendered:
             few = some.filter(pl.col("learned") & text.str.contains(_MARKER))
             self._flag(self._marked, few, _MARKER)

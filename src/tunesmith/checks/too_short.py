@@ -33,9 +33,14 @@ _WHOLE: Final = (
 _BARE: Final = r"(?i)^\W*(?:yes|no|true|false|是的?|否|不是|对|错|有|没有)\W*$"
 _WHICH: Final = r"(?i)(?-u:\b)(?:what|who|whom|whose|where|when|why|how)(?-u:\b)|什么|谁|哪|几|多少|为何|怎"
 _EITHER: Final = (
-    r"(?i)yes or no|(?-u:\b)(?:true|false|whether|correct)(?-u:\b)|是否|[吗嘛]|对不对|是不是|判断"
+    r"(?i)yes or no|(?-u:\b)(?:true|false|whether|correct)(?-u:\b)|是否|[吗嘛]|对不对|是不是|有没有|判断"
 )
 """A yes is no answer to what, who and where, unless the question leaves but two answers."""
+_CLOSED: Final = (
+    r"(?i)which (?:of|one)|how (?:many|much|heavy|old|long|tall|far|big|high)|multiple[- ]choice"
+    r"|(?-u:\b)A, ?B|true or false|yes or no|下列|以下哪|选项|多少|判断|是否"
+)
+"""What asks for one of several, for a number, or for yes or no, whatever is said around it."""
 _OPEN: Final = (
     r"(?i)(?-u:\b)(?:explain|describe|write|discuss|summari[sz]e|compare|why|list|essay|story|in detail"
     r"|how (?:do|does|did|can|to|would|should))(?-u:\b)"
@@ -47,12 +52,13 @@ _SAYS: Final = r"[^\s\p{Z}\p{C}]"
 
 
 def _asked(turns: pl.DataFrame) -> pl.DataFrame:
-    """Return what each row asks for: ``row, open, which``, more than a word, and more than yes or no."""
+    """Return what each row asks for: ``row, open, closed, which``."""
     text = pl.col("text")
     which = text.str.contains(_WHICH) & ~text.str.contains(_EITHER)
+    closed = text.str.contains(_CLOSED).any()
     asked = turns.filter(pl.col("role") == "user")
     return asked.group_by("row", maintain_order=True).agg(
-        open=text.str.contains(_OPEN).any(), which=which.any()
+        open=text.str.contains(_OPEN).any(), closed=closed, which=which.any()
     )
 
 
@@ -97,8 +103,9 @@ class TooShort(Check):
         bare = text.str.contains(_BARE) & pl.col("which")
         told = ("row", "line", "text")
         self._flagged.add(short.filter(bare | ~text.str.contains(_WHOLE)).select(told))
-        self._open.add(short.filter("open").select(told))
-        self._left_out.add(short.filter(pl.col("open") & (pl.col("letters") < LEAST // 2)).select(told))
+        few = short.filter(pl.col("open") & ~(pl.col("closed") & text.str.contains(_WHOLE)))
+        self._open.add(few.select(told))
+        self._left_out.add(few.filter(pl.col("open") & (pl.col("letters") < LEAST // 2)).select(told))
 
     def finding(self) -> Finding | None:
         """Return the rows that say next to nothing."""

@@ -2,7 +2,8 @@
 
 *Why it matters.* A model learns to write addresses as it learns to write words, and makes up ones that lead
 nowhere or to somebody else. *Known limits.* In code, and where the task is to cite, addresses belong; that is
-why the finding is a remark. Addresses without ``http`` or ``www`` are not seen.
+why the finding is a remark. Addresses without ``http`` or ``www`` are
+seen where a path follows.
 """
 
 from __future__ import annotations
@@ -17,8 +18,16 @@ from tunesmith.checks.pattern import shown
 from tunesmith.data.turns import Batch
 from tunesmith.units import counted
 
-_URL: Final = r"(?:https?://|(?-u:\b)www\.)[^\s<>\"'（）「」【】《》，。；、]{3,}"
-_SHOWN: Final = r"(?:https?://)?(?:www\.)?(?:[^/@\s]*@)?([^\s?#<>\"'（）「」【】《》，。；、]*[^\s?#<>\"'（）「」【】《》，。；、.,;:!)\]}*])"
+_STOP: Final = r"\s<>\"'`（）「」【】《》，。；、"
+_URL: Final = (
+    rf"(?i:https?|ftps?)://[^{_STOP}]{{3,}}|(?-u:\b)(?i:www)\.[^{_STOP}]{{3,}}"
+    r"|[A-Za-z0-9-]{2,}\.(?:com|org|net|edu|gov|info|io|ai|dev|app|cn|uk|de|fr|jp|ru|eu)/[A-Za-z0-9]"
+)
+_TRACE: Final = r"://|[wW][wW]\.|\.(?:com|org|net|edu|gov|info|io|ai|dev|app|cn|uk|de|fr|jp|ru|eu)/"
+"""What every address holds, quickly found."""
+_SHOWN: Final = (
+    rf"^(?:[A-Za-z]+://)?(?:[wW]{{3}}\.)?(?:[^/@{_STOP}]*@)?([^?#{_STOP}]*[^?#.:;!,)\]}}*{_STOP}])"
+)
 """The address without who logs in and what is asked, which may be secrets, and no full stop after it."""
 
 
@@ -32,8 +41,11 @@ class Url(Check):
 
     def see(self, batch: Batch) -> None:
         """Look at some rows."""
-        found = batch.turns.filter(pl.col("learned") & pl.col("text").str.contains(_URL))
-        address = pl.col("text").str.extract(_URL, 0).str.extract(_SHOWN, 1)
+        text = pl.col("text")
+        found = batch.turns.filter(pl.col("learned") & text.str.contains(_TRACE)).filter(
+            text.str.contains(_URL)
+        )
+        address = text.str.extract(rf"(?:{_URL})[^{_STOP}]*", 0).str.extract(_SHOWN, 1)
         self._flagged.add(shown(found, address.fill_null("")))
 
     def finding(self) -> Finding | None:
