@@ -19,6 +19,7 @@ from tunesmith.checks.label_noise import LabelNoise
 from tunesmith.checks.language import Language
 from tunesmith.checks.leakage import Leakage
 from tunesmith.checks.mojibake import Mojibake
+from tunesmith.checks.near_duplicate import NearDuplicate
 from tunesmith.checks.pii import Pii
 from tunesmith.checks.refusal import Refusal
 from tunesmith.checks.role_order import RoleOrder
@@ -34,6 +35,7 @@ __all__ = ["CHECKS", "Asked", "Check", "Evidence", "Finding", "Report", "check_r
 
 CHECKS: Final[tuple[type[Check], ...]] = (
     ExactDuplicate,
+    NearDuplicate,
     Leakage,
     Empty,
     TooShort,
