@@ -3,7 +3,8 @@
 estimating.py  what a recipe needs    planning.py  lengths of data, the best recipes and cards
 recipes.py     recipes in and out     showing.py   answers on a terminal
 writing.py     answers in files        checking.py  what is wrong with a data file
-cleaning.py    a data file without its faults
+cleaning.py    a data file without its faults    splitting.py  sets to train on and to evaluate with
+sampling.py    rows as a model reads them
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from tunesmith.api.cleaning import Cleaning, clean_data
 from tunesmith.api.estimating import estimate, ledger, suggest
 from tunesmith.api.planning import GOALS, SAMPLE, lengths, plan
 from tunesmith.api.recipes import TRAINERS, export_recipe, import_recipe, make_recipe
+from tunesmith.api.sampling import sample_data, show_sample
 from tunesmith.api.showing import (
     show,
     show_cleaned,
@@ -22,7 +24,8 @@ from tunesmith.api.showing import (
     show_plans,
     show_suggestions,
 )
-from tunesmith.api.writing import check_folder, check_output, export_plan, write, write_plans
+from tunesmith.api.splitting import Draw, show_split, split_data
+from tunesmith.api.writing import check_folder, check_output, export_plan, write, write_findings, write_plans
 from tunesmith.recipe import Flag, Recipe, flags
 from tunesmith.report.words import LANGUAGES, inert
 
@@ -32,6 +35,7 @@ __all__ = [
     "SAMPLE",
     "TRAINERS",
     "Cleaning",
+    "Draw",
     "Flag",
     "Recipe",
     "check_data",
@@ -48,14 +52,19 @@ __all__ = [
     "lengths",
     "make_recipe",
     "plan",
+    "sample_data",
     "show",
     "show_cleaned",
     "show_export",
     "show_findings",
     "show_import",
     "show_plans",
+    "show_sample",
+    "show_split",
     "show_suggestions",
+    "split_data",
     "suggest",
     "write",
+    "write_findings",
     "write_plans",
 ]

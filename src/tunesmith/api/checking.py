@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from tunesmith.data.formats import Format
 
 
-def check_data(
+def check_data(  # noqa: PLR0913 -- each is one option of the command, by name
     path: str | Path,
     *,
     model: str | Path | None = None,
+    columns: str | Mapping[str, str] | None = None,
     against: Sequence[str | Path] = (),
     sequence_length: int = 2048,
     method: str = "lora",
@@ -34,6 +35,8 @@ def check_data(
     safetensors weights the loss of each row. *against* are evaluation sets that no row may be found in. With
     *quick* only the checks that keep pace with reading are run. *progress* is told how many rows are read,
     and which share of the file that is.
+    *columns* says which column plays which role where that is not recognised, as a mapping or as
+    ``instruction=question,output=answer``.
 
     Raises DataError, which names file and row, where the file cannot be read at all, and MissingExtraError
     without the packages.
@@ -45,6 +48,7 @@ def check_data(
     asked = about(
         path,
         model=model,
+        columns=columns,
         against=against,
         sequence_length=sequence_length,
         method=method,
@@ -58,6 +62,7 @@ def about(
     path: str | Path,
     *,
     model: str | Path | None,
+    columns: str | Mapping[str, str] | None,
     against: Sequence[str | Path],
     sequence_length: int,
     method: str,
@@ -65,12 +70,13 @@ def about(
 ) -> Asked:
     """Return what the checks may use, with the format of the file recognised."""
     from tunesmith.checks import Asked
+    from tunesmith.data.mapping import parse_columns
     from tunesmith.data.scanning import recognised
     from tunesmith.data.tokenizer import load_tokenizer
 
     place = Path(path).expanduser()
     return Asked(
-        form=recognised(place),
+        form=recognised(place, columns=parse_columns(columns) if isinstance(columns, str) else columns),
         path=place,
         tokenizer=None if model is None else load_tokenizer(model),
         sequence_length=sequence_length,

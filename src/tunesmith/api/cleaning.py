@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -22,6 +22,8 @@ class Cleaning:
 
     model: str | Path | None = None
     """The model that will learn it, a folder or a Hub id, by whose tokenizer tokens are counted."""
+    columns: str | Mapping[str, str] | None = None
+    """Which column plays which role, where it is not recognised: ``instruction=question,output=answer``."""
     against: Sequence[str | Path] = ()
     """Evaluation sets that no row may be found in."""
     sequence_length: int = 2048
@@ -61,6 +63,7 @@ def clean_data(
     asked = about(
         path,
         model=wanted.model,
+        columns=wanted.columns,
         against=wanted.against,
         sequence_length=wanted.sequence_length,
         method=wanted.method,

@@ -36,6 +36,20 @@ TOKENIZE_WALL_SECONDS: Final = 600.0
 """How long a child may keep us waiting for texts; their length limits its processor time too."""
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A stretch of an example's text, as its tokens read it."""
+
+    text: str
+    """What it says; of a special token that stands for no text, its name."""
+    learned: bool
+    """Whether its tokens are learned."""
+    special: bool
+    """Whether it is one special token."""
+    tokens: int
+    """Its tokens."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Encoded:
     """One example as its model reads it."""
@@ -50,6 +64,8 @@ class Encoded:
     """Ranges of tokens that are learned, each from its first to before its last, in order."""
     ids: tuple[int, ...] = ()
     """The tokens themselves, where they were asked for."""
+    runs: tuple[Run, ...] = ()
+    """Its text as the tokens read it, where that was asked for."""
     fault: str = ""
     """Why it is refused, as the end of a sentence that begins with its place; empty where it is not."""
 
@@ -104,8 +120,12 @@ class Encoder:
             if child is not None:
                 child.close()
 
-    def encode(self, examples: Iterable[Example], *, ids: bool = False) -> Iterator[Encoded]:
+    def encode(
+        self, examples: Iterable[Example], *, ids: bool = False, runs: bool = False
+    ) -> Iterator[Encoded]:
         """Yield each of *examples* as its model reads it, in their order, with its tokens if *ids*.
+
+        With *runs* its text is given back as well, as the tokens read it.
 
         While one batch is tokenized the next is rendered.
         """
@@ -113,7 +133,7 @@ class Encoder:
         ahead = self._sent(next(batches, None))
         while ahead is not None:
             rendered = self._rendered(ahead)
-            self._ask_tokens(rendered, ids=ids)
+            self._ask_tokens(rendered, ids=ids, runs=runs)
             ahead = self._sent(next(batches, None))
             yield from self._tokenized(rendered)
 
@@ -159,7 +179,7 @@ class Encoder:
 
     # -- tokenizing -----------------------------------------------------------------------------
 
-    def _ask_tokens(self, rendered: Sequence[_Rendered], *, ids: bool) -> None:
+    def _ask_tokens(self, rendered: Sequence[_Rendered], *, ids: bool, runs: bool) -> None:
         """Send texts to the tokenizer; plain text gets the tokens that it adds, a chat has its own."""
         assert self._tokenizer is not None
         question = {
@@ -167,6 +187,7 @@ class Encoder:
             "spans": [each.spans for each in rendered],
             "special": [not each.example.messages for each in rendered],
             "ids": ids,
+            "runs": runs,
         }
         try:
             self._tokenizer.send(question)
@@ -180,15 +201,23 @@ class Encoder:
         except ChildError as error:
             raise self._refused_tokenizer(error) from None
         ids = answer.get("ids") or [()] * len(rendered)
-        for each, length, ranges, tokens in zip(
-            rendered, answer["lengths"], answer["ranges"], ids, strict=True
+        shown = answer.get("runs") or [()] * len(rendered)
+        for each, length, ranges, tokens, runs in zip(
+            rendered, answer["lengths"], answer["ranges"], ids, shown, strict=True
         ):
             learned = ((0, length),) if ranges is None else tuple(zip(ranges[::2], ranges[1::2], strict=True))
             row, place = each.example.row, each.example.place
             if each.fault:
                 yield Encoded(row=row, place=place, length=0, fault=each.fault)
             else:
-                yield Encoded(row=row, place=place, length=length, learned=learned, ids=tuple(tokens))
+                yield Encoded(
+                    row=row,
+                    place=place,
+                    length=length,
+                    learned=learned,
+                    ids=tuple(tokens),
+                    runs=tuple(Run(*run) for run in runs),
+                )
 
     # -- refusals -------------------------------------------------------------------------------
 

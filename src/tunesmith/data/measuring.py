@@ -34,7 +34,7 @@ Progress = Callable[[int, float], None]
 """What is told how many rows are read and which share of the file that is, 0 to 1."""
 
 
-def measure(
+def measure(  # noqa: PLR0913 -- each is one option of the commands, by name
     path: str | Path,
     tokenizer: str | Path | TokenizerFiles,
     *,
@@ -42,12 +42,14 @@ def measure(
     template: str | Path | None = None,
     sample: int | None = None,
     seed: int = 0,
+    form: Format | None = None,
     progress: Progress | None = None,
 ) -> Lengths:
     """Return how long the examples of the file at *path* are for *tokenizer*, a folder or a Hub id.
 
-    Chats are rendered by *template*, a built-in name or the path of a .jinja file, else by the tokenizer's
-    own. With *sample* only so many examples are tokenized, drawn by *seed*, and the longest beside them.
+    Its rows are of *form*, else of the format that is recognised. Chats are rendered by *template*, a
+    built-in name or the path of a .jinja file, else by the tokenizer's own. With *sample* only so many
+    examples are tokenized, drawn by *seed*, and the longest beside them.
     Raises DataError where a row is bad, no token is learned, or the file, the tokenizer or its template is
     refused.
     """
@@ -58,7 +60,7 @@ def measure(
     files = tokenizer if isinstance(tokenizer, TokenizerFiles) else load_tokenizer(tokenizer)
     place = Path(path).expanduser()
     chosen = choose_template(files, template)
-    reading = _Reading(place, progress)
+    reading = _Reading(place, progress, form)
     tally = _Tally()
     with Encoder(files, chosen) as encoder:
         stream = reading.examples()
@@ -113,9 +115,9 @@ def _lengths(
 class _Reading:
     """The examples of a file, with what was found wrong on the way."""
 
-    def __init__(self, path: Path, progress: Progress | None) -> None:
+    def __init__(self, path: Path, progress: Progress | None, form: Format | None) -> None:
         self.path = path
-        self.form: Format | None = None
+        self.form = form
         self.rows = self.count = self.chats = 0
         self._progress = progress
         self._named: list[str] = []
@@ -130,7 +132,7 @@ class _Reading:
             for each in head:
                 self._read(each)
             self.refuse_faults()
-        if known:
+        if known and self.form is None:
             self.form = recognise(known, where=shown(self.path))
         for each in head:
             yield from self._read(each)

@@ -53,25 +53,55 @@ def learned_ranges(encoding: Encoding, spans: list[list[int]]) -> list[int]:
     return ranges
 
 
+def runs(text: str, encoding: Encoding, ranges: list[int], special: set[int]) -> list[list[Any]]:
+    """Return *text* as its tokens read it, in runs: text, whether it is learned, whether special, its tokens.
+
+    Each special token is a run of its own, and one that stands for no text is shown by its name. What
+    belongs to no token, such as white space that the tokenizer leaves out, goes with what follows it.
+    """
+    found: list[list[Any]] = []
+    at = 0
+    learned = {
+        index for begin, end in zip(ranges[::2], ranges[1::2], strict=True) for index in range(begin, end)
+    }
+    for index, (token, (first, last)) in enumerate(zip(encoding.ids, encoding.offsets, strict=True)):
+        kind = [index in learned, token in special]
+        said = text[at:last] if last > first else encoding.tokens[index] if token in special else ""
+        at = max(at, last)
+        if found and found[-1][1:3] == kind and not kind[1]:
+            found[-1][0] += said
+            found[-1][3] += 1
+        else:
+            found.append([said, *kind, 1])
+    return found
+
+
 def encoded(tokenizer: Tokenizer, question: dict[str, Any]) -> dict[str, Any]:
-    """Return the lengths of the texts of *question*, their learned ranges, and their tokens where asked.
+    """Return the lengths of the texts of *question*, their learned ranges, and tokens and runs where asked.
 
     A text without spans is learned as a whole, which is told by None.
     """
-    lengths, ranges, ids = [], [], []
+    lengths, ranges, ids, shown = [], [], [], []
+    every = tokenizer.get_added_tokens_decoder() if question.get("runs") else {}
+    special_ids = {number for number, token in every.items() if token.special}
     for first, last in _alike(question["special"]):
         texts, spans = question["texts"][first:last], question["spans"][first:last]
         special = question["special"][first]
-        if all(span is None for span in spans):  # without offsets it is twice as fast
+        if not question.get("runs") and all(
+            span is None for span in spans
+        ):  # without offsets it is twice as fast
             batch = tokenizer.encode_batch_fast(texts, add_special_tokens=special)
         else:
             batch = tokenizer.encode_batch(texts, add_special_tokens=special)
-        for encoding, span in zip(batch, spans, strict=True):
+        for text, encoding, span in zip(texts, batch, spans, strict=True):
             lengths.append(len(encoding))
             ranges.append(None if span is None else learned_ranges(encoding, span))
             if question["ids"]:
                 ids.append(encoding.ids)
-    return {"lengths": lengths, "ranges": ranges, "ids": ids}
+            if question.get("runs"):
+                own = ranges[-1] if ranges[-1] is not None else [0, len(encoding)]
+                shown.append(runs(text, encoding, own, special_ids))
+    return {"lengths": lengths, "ranges": ranges, "ids": ids, "runs": shown}
 
 
 def _alike(flags: list[bool]) -> list[tuple[int, int]]:

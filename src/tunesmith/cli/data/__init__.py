@@ -1,7 +1,8 @@
 """``tunesmith data``: its verbs, one a file.
 
 command.py  what a verb is    check.py  what is wrong with a data file
-clean.py    a new file without its faults
+clean.py    a new file without its faults    split.py  sets to train on and to evaluate with
+show.py     rows as a model reads them
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import Any, Final, TypeVar
 from tunesmith.cli.data.check import CHECK
 from tunesmith.cli.data.clean import CLEAN
 from tunesmith.cli.data.command import Command
+from tunesmith.cli.data.show import SHOW
+from tunesmith.cli.data.split import SPLIT
 
-COMMANDS: Final[tuple[Command, ...]] = (CHECK, CLEAN)
+COMMANDS: Final[tuple[Command, ...]] = (SHOW, CHECK, CLEAN, SPLIT)
 """Every verb, in the order of the work."""
 
 

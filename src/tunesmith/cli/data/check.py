@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tunesmith import api
-from tunesmith.cli.data.command import FILE, Command, counted
+from tunesmith.cli.data.command import COLUMNS, FILE, Command, counted
 from tunesmith.cli.screen import at_work, show
 
 CLEAN, HAS_ERRORS = 0, 1
@@ -19,23 +19,35 @@ _READING: Final = {"en": "Checking the data", "zh": "正在检查数据"}
 def _run(own: Mapping[str, Any]) -> int:
     """Return the exit code after showing what the checks found."""
     lang = own["lang"]
+    if own["report"] is not None:
+        api.check_output(own["report"], kind="page")
     if own["fix"] is not None:
         return _fix(own)
     with at_work(_READING[lang]) as say:
         report = api.check_data(
             own["file"],
             model=own["model"],
+            columns=own["columns"],
             against=own["against"],
             sequence_length=own["seq"],
             method=own["method"],
             quick=own["quick"],
             progress=lambda rows, share: say(f"{_READING[lang]}: {rows:,} ({share:.0%})"),
         )
+        _write_page(own, report)
     if own["json"]:
         sys.stdout.write(json.dumps(report.to_mapping(), allow_nan=False) + "\n")
     else:
         show(api.show_findings(report, lang=lang))
     return HAS_ERRORS if report.has_errors else CLEAN
+
+
+def _write_page(own: Mapping[str, Any], report: Any) -> None:
+    """Write the page of what was found before anything was mended, if one is asked for."""
+    if own["report"] is not None:
+        api.write_findings(
+            report, own["report"], model=own["model"], sequence_length=own["seq"], lang=own["lang"]
+        )
 
 
 def _fix(own: Mapping[str, Any]) -> int:
@@ -47,6 +59,7 @@ def _fix(own: Mapping[str, Any]) -> int:
             own["fix"],
             api.Cleaning(
                 model=own["model"],
+                columns=own["columns"],
                 against=own["against"],
                 sequence_length=own["seq"],
                 method=own["method"],
@@ -54,6 +67,7 @@ def _fix(own: Mapping[str, Any]) -> int:
             ),
             progress=lambda _, rows, share: say(f"{_READING[lang]}: {rows:,} ({share:.0%})"),
         )
+        _write_page(own, cleaned.before)
     if own["json"]:
         told = {**cleaned.before.to_mapping(), "fixed": cleaned.to_mapping()}
         sys.stdout.write(json.dumps(told, allow_nan=False) + "\n")
@@ -82,6 +96,7 @@ CHECK: Final = Command(
             "将用此数据训练的模型：用其分词器计数，若有权重则据其损失评判各行",
             {"metavar": "MODEL"},
         ),
+        "--columns": COLUMNS,
         "--against": (
             "an evaluation set that no row may be found in; may be given several times",
             "任何一行都不得出现其中的评测集；可多次给出",
@@ -97,6 +112,11 @@ CHECK: Final = Command(
             "only the checks that keep pace with reading",
             "只做跟得上读取速度的检查",
             {"action": "store_true"},
+        ),
+        "--report": (
+            "write the findings as a page to an .html file, with lengths if a model is given",
+            "把检查结果写成 .html 网页；若给出模型则含长度分布",
+            {"metavar": "PAGE.html"},
         ),
         "--fix": (
             "write the cleaned data there, as the verb clean does; the exit code is that of what is left",

@@ -34,6 +34,7 @@ def _run(own: Mapping[str, Any]) -> int:
             own["output"],
             api.Cleaning(
                 model=own["model"],
+                columns=own["columns"],
                 against=own["against"],
                 sequence_length=own["seq"],
                 method=own["method"],
@@ -84,7 +85,10 @@ CLEAN: Final = Command(
             "覆盖已有的输出文件；绝不覆盖输入",
             {"action": "store_true"},
         ),
-        **{name: CHECK.options[name] for name in ("--model", "--against", "--seq", "--method", "--quick")},
+        **{
+            name: CHECK.options[name]
+            for name in ("--model", "--columns", "--against", "--seq", "--method", "--quick")
+        },
     },
     run=_run,
 )

@@ -69,3 +69,10 @@ FILE: Final[Option] = (
     {"metavar": "FILE"},
 )
 """The file that most verbs are about."""
+
+COLUMNS: Final[Option] = (
+    "which column plays which role, where it is not recognised, e.g. instruction=question,output=answer",
+    "各角色对应的列（未能自动识别时），例如 instruction=question,output=answer",
+    {"metavar": "ROLE=COLUMN,..."},
+)
+"""How the rows are laid out, where the user knows better."""
