@@ -53,7 +53,7 @@ def _stump(rng: Random, row: Row) -> list[Messages]:
 
 def _short_and_whole(rng: Random, row: Row) -> list[Messages]:
     asked, answer = rng.choice(_SHORT_AND_WHOLE_ZH if row.chinese else _SHORT_AND_WHOLE)
-    return [row.chat(asked=f"{row.asked}\n{asked}", answer=answer)]
+    return [row.chat(asked=f"{row.answer}\n{asked}", answer=answer)]
 
 
 def _much(row: Row, rng: Random, letters: int) -> str:

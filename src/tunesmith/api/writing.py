@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from tunesmith.api.recipes import export_recipe
-from tunesmith.errors import UnsupportedError
+from tunesmith.errors import DataError, UnsupportedError
 
 if TYPE_CHECKING:
+    from tunesmith.checks import Report
     from tunesmith.memory.estimate import Estimate
     from tunesmith.search import Plans
     from tunesmith.trainers import Export
@@ -27,11 +29,17 @@ _SUFFIXES: Final = {
     "snapshot": SNAPSHOTS,
     "recipe": (".yaml", ".yml"),
     "report": (".html", ".svg"),
+    "page": (".html",),
 }
 """Suffixes of each kind of file that can be written."""
 
+_MEASURED: Final = 20_000
+"""Examples that are tokenized for a page's histogram."""
 
-def check_output(path: str | Path, *, kind: Literal["timeline", "snapshot", "recipe", "report"]) -> Path:
+
+def check_output(
+    path: str | Path, *, kind: Literal["timeline", "snapshot", "recipe", "report", "page"]
+) -> Path:
     """Return the place of a *kind* of file that can be written there; call it before long work.
 
     Raises OutputError for a suffix that is not one of the kind's, a folder, or where nothing may be written.
@@ -83,6 +91,31 @@ def write_plans(plans: Plans, path: str | Path, *, lang: str = "en", epochs: flo
 
     place = checked_output(path, suffixes=(*_SUFFIXES["recipe"], *_SUFFIXES["report"]))
     text = plans_text(plans, place.suffix.lower(), lang=lang, passes=epochs)
+    write_whole(place, lambda draft: _write_text(draft, text))
+    return place
+
+
+def write_findings(
+    report: Report,
+    path: str | Path,
+    *,
+    model: str | Path | None = None,
+    sequence_length: int = 2048,
+    lang: str = "en",
+) -> Path:
+    """Write *report* as a page to *path*, an .html file, whole or not at all, and return the place.
+
+    With *model* it shows how long the examples are for its tokenizer, unless a row cannot be read.
+    """
+    from tunesmith.data.measuring import measure
+    from tunesmith.outputs import checked_output, write_whole
+    from tunesmith.report.findings.page import findings_page
+
+    place, lengths = checked_output(path, suffixes=_SUFFIXES["page"]), None
+    if model is not None:
+        with suppress(DataError):
+            lengths = measure(report.path, model, sequence_length=sequence_length, sample=_MEASURED)
+    text = findings_page(report, lengths=lengths, lang=lang) + "\n"
     write_whole(place, lambda draft: _write_text(draft, text))
     return place
 

@@ -10,11 +10,10 @@ from rich.padding import Padding
 from rich.text import Text
 
 from tunesmith.checks import Finding, Report
+from tunesmith.report.findings.told import SEVERITY_NAMES, headline
 from tunesmith.report.words import Tell, inert, tell
-from tunesmith.units import counted
 
 _STYLES: Final = {"error": "bold red", "warning": "bold yellow", "info": "bold blue"}
-_NAMES: Final = {"error": "错误", "warning": "警告", "info": "提示"}
 _ROWS: Final = 12
 """Row numbers that are listed; JSON has all of them."""
 
@@ -24,7 +23,7 @@ def answer(report: Report, *, lang: str = "en") -> Group:
     t = tell(lang)
     blocks: list[RenderableType] = [_headline(report, t)]
     for each in report.findings:
-        blocks += ["", *_finding(each, t, lang)]
+        blocks += ["", *_finding(each, t)]
     if report.passed:
         blocks += [
             "",
@@ -36,19 +35,12 @@ def answer(report: Report, *, lang: str = "en") -> Group:
 
 
 def _headline(report: Report, t: Tell) -> Text:
-    counts = {name: sum(each.severity == name for each in report.findings) for name in _STYLES}
-    told = t(
-        f"{counted(report.rows, 'row')} of {inert(report.path)}: {counted(counts['error'], 'error')}, "
-        f"{counted(counts['warning'], 'warning')}, {counted(counts['info'], 'remark')}",
-        f"{inert(report.path)} 共 {report.rows:,} 行：{counts['error']} 个错误，"
-        f"{counts['warning']} 个警告，{counts['info']} 个提示",
-    )
-    return Text.assemble((told, "bold"), "\n", (inert(str(report.form), 400), "dim"))
+    return Text.assemble((headline(report, t), "bold"), "\n", (inert(str(report.form), 400), "dim"))
 
 
-def _finding(found: Finding, t: Tell, lang: str) -> Iterator[RenderableType]:
+def _finding(found: Finding, t: Tell) -> Iterator[RenderableType]:
     """Yield what was found, the fix, and the rows that show it."""
-    severity = found.severity if lang == "en" else _NAMES[found.severity]
+    severity = t(*SEVERITY_NAMES[found.severity])
     yield Text.assemble(
         (f"{severity} ", _STYLES[found.severity]),
         (found.check, "bold"),
