@@ -68,6 +68,14 @@ def test_the_same_words_in_a_sentence_pass(found: Found, text: str) -> None:
     assert Boilerplate().mend(text) == text
 
 
+def test_an_answer_that_is_nothing_else_is_left_out(found: Found) -> None:
+    """What is left of it would be empty."""
+    rows = [{"prompt": "q", "completion": text} for text in ("a", "\n".join(LINES[:5]), f"Fine.\n{LINES[0]}")]
+    finding = found(Boilerplate, rows)
+    assert finding is not None
+    assert (finding.rows, finding.drop) == ((1, 2), (1,))
+
+
 def test_answers_about_such_lines_pass(found: Found) -> None:
     """Who asks for a cookie banner gets one; what is asked is not looked at."""
     rows = [

@@ -60,7 +60,7 @@ _WIDE_TRACE: Final = (
     r"|点击|返回|一篇|ICP|公网安备|©"
 )
 """What phrases hold, quickly found in whatever letters pages have it."""
-_LINE: Final = rf"(?i)(?:\A|\n)[^\n]{{0,80}}(?:{'|'.join(_PHRASES)})[^\n]{{0,160}}(?:\n|\z)"
+_LINE: Final = rf"(?im)^[^\n]{{0,80}}(?:{'|'.join(_PHRASES)})[^\n]{{0,160}}$\n?"
 """A line of its own that holds a phrase, and is no paragraph."""
 _ABOUT: Final = (
     r"(?i)cookie|newsletter|subscri|copyright|licen[cs]e|privacy|web ?site|web ?page|html|javascript|footer"
@@ -76,6 +76,7 @@ class Boilerplate(Check):
 
     def __init__(self) -> None:
         self._flagged = Flagged()
+        self._only = Flagged()
         self._tails: list[pl.DataFrame] = []
         self._texts: dict[int, str] = {}
         self._seen = 0
@@ -92,6 +93,8 @@ class Boilerplate(Check):
             asked = batch.turns.filter(~pl.col("learned") & text.str.contains(_ABOUT))
             few = few.join(asked.select("row"), on="row", how="anti", maintain_order="left")
             self._flagged.add(shown(few, text.str.extract(_PHRASE, 0)))
+            left = text.str.replace_all(_LINE, "").str.strip_chars()
+            self._only.add(few.filter(left == "").select("row", "line"))
         last = text.str.tail(_TAIL).str.strip_chars_end().str.split("\n").list.last().str.strip_chars_start()
         ends = learned.filter(text.str.contains("\n", literal=True)).select("row", "line", "text", tail=last)
         size = pl.col("tail").str.len_bytes()
@@ -117,7 +120,7 @@ class Boilerplate(Check):
         """Return *text* without lines that hold a phrase of this kind; what is nothing else stays."""
         if not (holds(text, f"{_TRACE}|{_WIDE_TRACE}") and holds(text, _PHRASE)):
             return text
-        kept = removed(text, _LINE, "\n").strip()
+        kept = removed(text, _LINE).strip()
         return kept if kept else text
 
     def finding(self) -> Finding | None:
@@ -140,7 +143,8 @@ class Boilerplate(Check):
             message=f"{counted(len(rows), 'row')} with what surrounds a page, or with a last line that many "
             f"answers share ({again:,}).",
             message_zh=f"{len(rows):,} 行含有网页套话，或与许多回答有相同的最后一行（{again:,} 行）。",
-            fix="Take such lines out of the answers; cleaning takes out those with a known phrase.",
-            fix_zh="从回答中去掉这些行；clean 会去掉含有已知套话的行。",
+            fix="Take such lines out; cleaning does where a phrase is known, and drops answers of nothing else.",
+            fix_zh="去掉这些行；clean 会去掉含有已知套话的行，以及全是套话的回答。",
             evidence=(*self._flagged.evidence, *ends)[:SHOWN],
+            drop=self._only.rows,
         )
