@@ -144,6 +144,7 @@ def test_data_and_folders_are_named(recipes: dict[str, Recipe]) -> None:
 def test_torchtune_runs_the_recipes_it_has(method: str, sharding: str) -> None:
     """Full, LoRA and QLoRA, on one card and under FSDP2, go out to torchtune and come back whole."""
     offload = {"optimizer": "cpu", "parameters": "cpu"} if sharding == "fsdp" else {}
+    shards = {"quant_storage": "bfloat16", "device_map": "cpu"} if sharding != "none" else {}
     recipe = Recipe.from_mapping(
         {
             "model": "meta-llama/Llama-3.2-1B-Instruct",
@@ -152,7 +153,7 @@ def test_torchtune_runs_the_recipes_it_has(method: str, sharding: str) -> None:
             "attention_mask": False,
             "attn_implementation": "sdpa",
             "precision": {"weights": "bfloat16", "adapter": None if method == "full" else "bfloat16"},
-            "quantization": {"kbit_preparation": False} if method == "qlora" else None,
+            "quantization": {"kbit_preparation": False, **shards} if method == "qlora" else None,
             "optim": "paged_adamw_8bit",
             "sharding": sharding,
             "offload": offload,

@@ -3,6 +3,7 @@
 exporting.py  a recipe -> files, read back before they are handed out    importing.py   a file -> a recipe
 trl.py accelerate.py deepspeed.py llamafactory.py axolotl.py torchtune.py swift.py      one trainer each
 arguments.py  transformers' TrainingArguments, which most of them share  reading.py     a file, key by key
+quantising.py where 4-bit weights are quantised, which trainers decide by themselves
 splitting.py  tensor and expert parallelism, which TRL hands on to transformers
 differences.py  what a file runs otherwise than its recipe says          recognising.py whose file is it
 draft.py      an export being written        defaults.py   what a trainer does where its file is silent

@@ -15,6 +15,7 @@ from tunesmith.recipe.text import key_lines, read_text
 from tunesmith.trainers import deepspeed
 from tunesmith.trainers.defaults import Defaults
 from tunesmith.trainers.draft import Draft, Job
+from tunesmith.trainers.quantising import note_script
 from tunesmith.trainers.reading import Reading
 from tunesmith.trainers.splitting import is_split, note_loading, unsharded
 
@@ -123,6 +124,7 @@ def write(recipe: Recipe, job: Job) -> Draft:
     draft.file(NAME, section(unsharded(recipe)))
     if is_split(recipe):
         note_loading(recipe, draft)
+    note_script(recipe, draft)
     if recipe.sharding in ZERO:
         draft.file(deepspeed.NAME, deepspeed.section(recipe))
     draft.note(

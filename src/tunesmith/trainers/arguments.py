@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from tunesmith.recipe import Recipe
 from tunesmith.recipe.names import OPTIMIZERS
+from tunesmith.recipe.text import read_text
 from tunesmith.trainers.reading import Reading
 from tunesmith.trainers.result import Said
 
@@ -56,6 +57,20 @@ TRAINING: Final[Mapping[str, str]] = {
 HELD_OUT: Final = 0.02
 """Share of the data that is kept for evaluation where a recipe asks for one."""
 
+SYNC: Final = "accelerator_config.gradient_accumulation_kwargs.sync_each_batch"
+"""Whether FSDP reduces gradients after every pass: an argument of accelerate's GradientAccumulationPlugin."""
+
+ACCUMULATION: Final[Mapping[str, Mapping[str, Any]]] = {
+    "accelerate==1.15.0: src/accelerate/utils/dataclasses.py": {SYNC: False}
+}
+"""Its default, as a table of Defaults."""
+
+ACCELERATOR: Final[Mapping[str, str]] = {
+    "accelerator_config.split_batches": "the batch is then shared out over the cards. Set it to false.",
+    "accelerator_config.gradient_accumulation_kwargs.num_steps": "say it as gradient_accumulation_steps.",
+}
+"""What AcceleratorConfig changes of the batch, with the reason why it is refused."""
+
 MEMORY: Final[Mapping[str, str]] = {
     "optim_target_modules": "it projects the gradients of the modules it names. Remove it.",
     "torch_compile": "a compiled model keeps other tensors. Set it to false.",
@@ -84,8 +99,19 @@ def read_step(reading: Reading) -> None:
     for name, key in STEP.items():
         reading.copy(name, key)
     reading.refuse_all(MEMORY)
+    read_accelerator(reading)
     if reading.boolean("use_liger_kernel"):
         reading.assume("loss", "chunked", LIGER)
+
+
+def read_accelerator(reading: Reading) -> None:
+    """Set when gradients are reduced, from AcceleratorConfig: a section, its text as JSON, or a JSON file."""
+    given = reading.raw("accelerator_config")
+    if isinstance(given, str):
+        text, source = (given, reading.source) if given.lstrip().startswith("{") else reading.fetch(given)
+        reading.given = {**reading.given, "accelerator_config": read_text(text, source)}
+    reading.refuse_all(ACCELERATOR)
+    reading.set("sync_each_batch", reading.boolean(SYNC), SYNC)
 
 
 def read_training(reading: Reading, warmup: str = "warmup_steps") -> None:
@@ -120,7 +146,14 @@ def step_arguments(recipe: Recipe) -> dict[str, Any]:
     out = {name: getattr(recipe, key) for name, key in STEP.items()}
     out["max_grad_norm"] = recipe.max_grad_norm or 0.0
     assert out["optim"] in OPTIMIZERS
-    return out
+    return out | accelerator_arguments(recipe)
+
+
+def accelerator_arguments(recipe: Recipe) -> dict[str, Any]:
+    """Return AcceleratorConfig where gradients are reduced after every pass; nothing where they are not."""
+    if not recipe.sync_each_batch:
+        return {}
+    return {"accelerator_config": {"gradient_accumulation_kwargs": {"sync_each_batch": True}}}
 
 
 def training_arguments(recipe: Recipe, warmup: str = "warmup_steps") -> dict[str, Any]:

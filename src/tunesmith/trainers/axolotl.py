@@ -10,10 +10,19 @@ from typing import Any, Final
 from tunesmith.recipe import Adapter, Recipe
 from tunesmith.recipe.names import FSDP, OPTIMIZERS, ZERO
 from tunesmith.trainers import accelerate, deepspeed
-from tunesmith.trainers.arguments import DEFAULT_TARGETS, HELD_OUT, LIGER, TRAINING_ARGUMENTS
+from tunesmith.trainers.arguments import (
+    ACCUMULATION,
+    DEFAULT_TARGETS,
+    HELD_OUT,
+    LIGER,
+    TRAINING_ARGUMENTS,
+    accelerator_arguments,
+    read_accelerator,
+)
 from tunesmith.trainers.defaults import Defaults
 from tunesmith.trainers.draft import Draft, Job
 from tunesmith.trainers.llamafactory import liger_wanted, note_liger
+from tunesmith.trainers.quantising import bnb_arguments, read_bnb_arguments
 from tunesmith.trainers.reading import Reading
 from tunesmith.trainers.result import Said
 
@@ -56,11 +65,13 @@ DEFAULTS: Final = Defaults(
             "max_grad_norm": TRAINING_ARGUMENTS["max_grad_norm"],
             "seed": TRAINING_ARGUMENTS["seed"],
         },
+        **ACCUMULATION,
     },
     facts={
         "trainer": "src/axolotl/core/trainers/base.py: a transformers.Trainer",
         "kbit": "src/axolotl/loaders/model.py: prepare_model_for_kbit_training, then back to torch_dtype",
         "bnb": "src/axolotl/loaders/model.py: bnb_config",
+        "placement": "src/axolotl/loaders/model.py: each process's own card under FSDP and QLoRA",
     },
 )
 
@@ -106,8 +117,7 @@ KERNELS: Final = ("lora_mlp_kernel", "lora_qkv_kernel", "lora_o_kernel")
 """Its fused LoRA kernels, which it switches on by itself where it can."""
 
 REFUSED: Final = {
-    "activation_offloading": "Axolotl wraps the layers itself and changes TRL's hooks, which is not reproduced. "
-    "Set it to false.",
+    "activation_offloading": "Axolotl's own variant of TRL's hooks is not reproduced. Set it to false.",
     "layer_offloading": "layers in the host's memory are not estimated. Set it to false.",
     "selective_checkpointing": "it keeps some operations' results. Remove it.",
     "tensor_parallel_size": "accelerate's FSDP2 over split layers is not estimated. Set it to 1.",
@@ -128,7 +138,6 @@ REFUSED: Final = {
     "torch_compile": "a compiled model keeps other tensors. Set it to false.",
     "auto_find_batch_size": "the batch is then whatever fits. Set it to false.",
     "optim_target_modules": "it projects the gradients of the modules it names. Remove it.",
-    "bnb_config_kwargs": "further choices of bitsandbytes are not carried over. Remove it.",
 }
 """Keys that change memory and that a recipe cannot say."""
 
@@ -155,6 +164,7 @@ def write(recipe: Recipe, job: Job) -> Draft:
     content |= {"micro_batch_size": recipe.per_device_train_batch_size}
     content |= {"gradient_accumulation_steps": recipe.gradient_accumulation_steps}
     content |= {"optimizer": recipe.optim, "max_grad_norm": recipe.max_grad_norm or 0.0}
+    content |= accelerator_arguments(recipe)
     content["gradient_checkpointing"] = recipe.gradient_checkpointing
     if recipe.gradient_checkpointing:
         content["gradient_checkpointing_kwargs"] = dict(recipe.gradient_checkpointing_kwargs)
@@ -189,14 +199,8 @@ def _dtype_arguments(recipe: Recipe, draft: Draft) -> dict[str, Any]:
 def _adapter_arguments(recipe: Recipe, adapter: Adapter, draft: Draft) -> dict[str, Any]:
     if adapter.peft_type != "LORA" or adapter.options:
         draft.refuse(f"it makes plain LoRA, not {adapter.peft_type} with further options")
-    quantization, targets = recipe.quantization, adapter.target_modules
-    bits = quantization.bits if quantization else None
-    if (
-        quantization is not None
-        and bits == 4
-        and (quantization.quant_type, quantization.double_quant) != ("nf4", True)
-    ):
-        draft.refuse("its 4-bit weights are nf4, quantised twice")
+    targets = adapter.target_modules
+    bits = recipe.quantization.bits if recipe.quantization else None
     everything = targets == "all-linear"
     modules = (
         {}
@@ -207,6 +211,7 @@ def _adapter_arguments(recipe: Recipe, adapter: Adapter, draft: Draft) -> dict[s
         "adapter": "qlora" if bits == 4 else "lora",
         "load_in_4bit": bits == 4,
         "load_in_8bit": bits == 8,
+        **bnb_arguments(recipe),
         "lora_r": adapter.r,
         "lora_alpha": adapter.lora_alpha,
         "lora_dropout": adapter.lora_dropout,
@@ -263,6 +268,7 @@ def read(reading: Reading) -> None:
     _read_attention(reading)
     reading.set("packing", reading.boolean("sample_packing"), "sample_packing")
     _read_optimizer(reading)
+    read_accelerator(reading)
     _read_checkpointing(reading)
     _read_loss(reading)
     _read_training(reading)
@@ -312,9 +318,7 @@ def _read_method(reading: Reading) -> None:
     _read_targets(reading)
     if bits == 4:
         reading.set("quantization.bits", 4, "load_in_4bit")
-        reading.fact("quantization.quant_type", "nf4", "bnb")
-        reading.fact("quantization.double_quant", True, "bnb")
-        reading.fact("quantization.compute_dtype", reading.values["precision.weights"], "bnb")
+        read_bnb_arguments(reading)
     elif bits == 8:
         reading.set("quantization.bits", 8, "load_in_8bit")
     if bits:  # what it makes float32 it makes torch_dtype again before the first step
@@ -369,9 +373,7 @@ def _read_optimizer(reading: Reading) -> None:
 
 def _read_checkpointing(reading: Reading) -> None:
     if reading.get("gradient_checkpointing") in ("offload", "offload_disk"):
-        reading.refuse(
-            "gradient_checkpointing", "Axolotl's own offload is not reproduced. Set it to true."
-        )
+        reading.refuse("gradient_checkpointing", "Axolotl's own offload is not reproduced. Set it to true.")
         return
     on = reading.boolean("gradient_checkpointing")
     reading.set("gradient_checkpointing", on, "gradient_checkpointing")

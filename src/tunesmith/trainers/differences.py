@@ -15,6 +15,7 @@ from tunesmith.recipe import Deepspeed, Recipe
 from tunesmith.recipe.frozen import thawed
 from tunesmith.recipe.names import ZERO
 from tunesmith.recipe.problems import show
+from tunesmith.trainers.quantising import PLACE, is_sharded
 from tunesmith.trainers.result import Said
 
 LAUNCHED: Final = ("hardware.gpus", "hardware.nodes")
@@ -103,7 +104,9 @@ def _harmless(key: str, asked: Recipe, runs: Any) -> bool:
 
     Autocast to the type that the weights have already casts next to nothing; a loss that nobody asked for by
     name is the trainer's to choose; one that never makes the logits needs less. DeepSpeed casts the weights
-    that it is given to the type of autocast and keeps its own copies in float32.
+    that it is given to the type of autocast and keeps its own copies in float32. Gradients that are reduced
+    after every pass are never held whole; 4-bit weights that FSDP can shard take less than those it cannot,
+    and those quantised on the host less than those quantised on the card.
     """
     if key == "attn_implementation":
         return asked.attn_implementation is None
@@ -113,6 +116,12 @@ def _harmless(key: str, asked: Recipe, runs: Any) -> bool:
         return asked.sharding in ZERO and asked.precision.autocast is not None
     if key == "loss":
         return asked.loss is None or runs == "without logits"
+    if key == "sync_each_batch":
+        return runs is True
+    if key == "quantization.quant_storage":
+        return asked.quantization is not None and asked.quantization.quant_storage == "uint8"
+    if key == PLACE:
+        return runs == "cpu"
     return False
 
 
@@ -130,6 +139,9 @@ def _effective(recipe: Recipe) -> dict[str, Any]:
         flat["quantization.kbit_preparation"] = not sft
     if recipe.quantization is not None and recipe.quantization.bits == 8:
         flat.pop("quantization.compute_dtype")  # LLM.int8() multiplies in the type of its input
+    if not is_sharded(recipe):
+        flat.pop("quantization.quant_storage", None)  # as many bytes, whatever they are called
+    flat["sync_each_batch"] = recipe.sync_each_batch and recipe.gradient_accumulation_steps > 1
     whole = recipe.loss == "standard" if sft else recipe.loss in (None, "standard")
     flat["loss"] = "with logits" if whole else "without logits"
     flat["attention_mask"] = not loop if recipe.attention_mask is None else recipe.attention_mask

@@ -12,6 +12,7 @@ from tunesmith.trainers import accelerate, axolotl, deepspeed, llamafactory, swi
 from tunesmith.trainers.differences import Difference, differences, of_training
 from tunesmith.trainers.draft import Draft, Job, written
 from tunesmith.trainers.importing import DEFAULTS, read
+from tunesmith.trainers.quantising import PLACE, Need, loading
 from tunesmith.trainers.result import TITLES, TRAINERS, Export, File, Said
 from tunesmith.trainers.splitting import is_split, refuse_split
 
@@ -38,12 +39,20 @@ SAYS_CARDS: Final = ("trl", "accelerate", "swift")
 """Trainers whose files say how many cards there are."""
 
 
-def export(recipe: Recipe, trainer: str, *, data: str | None = None, output_dir: str = "output") -> Export:
+def export(
+    recipe: Recipe,
+    trainer: str,
+    *,
+    data: str | None = None,
+    output_dir: str = "output",
+    need: Need | None = None,
+) -> Export:
     """Return *recipe* as the files of *trainer*, the line that runs them, and what they cannot say.
 
     The files are read back as an import would read them. What then differs is listed in the notes; where
     it decides memory nothing is written and UnsupportedError says why. *data* is a file of conversations
-    as JSON lines, or a Hub id.
+    as JSON lines, or a Hub id. *need* tells what a recipe takes on each card: it is asked where only loading
+    differs, which then decides by itself whether the files run.
 
     >>> export(Recipe(model="gpt2"), "trl").command
     'trl sft --config sft.yaml'
@@ -60,14 +69,26 @@ def export(recipe: Recipe, trainer: str, *, data: str | None = None, output_dir:
         draft.note(f"The data is {DATA}: name your own.", f"数据写为 {DATA}：请改为你自己的数据。")
     bare = {name: written(name, content, []) for name, content in draft.files.items()}
     runs, found = _read_back(recipe, trainer, bare)
-    if material := [difference for difference in found if difference.material]:
-        raise _refusal(title, [difference.said(title).english for difference in material])
+    _judge(found, runs, title, draft, need)
     notes = (*draft.notes, *(difference.said(title) for difference in found))
     files = tuple(
         File(name=name, text=written(name, content, _head(recipe, title, draft, notes) if index == 0 else []))
         for index, (name, content) in enumerate(draft.files.items())
     )
     return Export(trainer=trainer, files=files, command=draft.command, notes=notes, runs=runs)
+
+
+def _judge(found: list[Difference], runs: Recipe, title: str, draft: Draft, need: Need | None) -> None:
+    """Raise UnsupportedError with what decides memory and is not as asked; note what loading takes."""
+    material = [difference for difference in found if difference.material]
+    if [difference.key for difference in material] == [PLACE]:
+        answer = None if need is None else need(runs)
+        said = loading(title, answer)
+        if answer is None or answer.fits is False:
+            raise _refusal(title, [said.english])
+        draft.notes.append(said)
+    elif material:
+        raise _refusal(title, [difference.said(title).english for difference in material])
 
 
 def _read_back(recipe: Recipe, trainer: str, texts: Mapping[str, str]) -> tuple[Recipe, list[Difference]]:

@@ -10,11 +10,12 @@ from typing import Any, Final
 from tunesmith.errors import RecipeError, UnsupportedError
 from tunesmith.recipe import Recipe, flags, with_changes
 from tunesmith.recipe.frozen import thawed
-from tunesmith.recipe.names import ZERO
+from tunesmith.recipe.names import FSDP, ZERO
 from tunesmith.recipe.problems import Problem, nearest, printable, recipe_error, show
 from tunesmith.recipe.text import MAX_BYTES, key_lines, read_text
 from tunesmith.trainers import accelerate, axolotl, deepspeed, llamafactory, swift, torchtune, trl
 from tunesmith.trainers.defaults import Defaults, known_names
+from tunesmith.trainers.quantising import read_nf4_shards
 from tunesmith.trainers.reading import OWN, Fetch, Reading
 from tunesmith.trainers.recognising import recognised
 from tunesmith.trainers.result import TITLES, TRAINERS, Imported, Origin, Said
@@ -42,6 +43,10 @@ DEFAULTS: Final[Mapping[str, Defaults]] = {
 SHARED: Final = Said(
     "several cards and no sharding in the file: the trainer repeats the model on each (torchtune: FSDP2)",
     "多张卡而文件未写分片：训练器在每张卡上复制模型（torchtune 用 FSDP2）",
+)
+WHOLE: Final = Said(
+    "only FSDP holds gradients whole between passes: elsewhere no memory depends on when they are reduced",
+    "只有 FSDP 会在多次反向之间完整保留梯度；其他方式下何时归约不影响显存",
 )
 ASKED: Final = Said("asked for beside the file", "在文件之外给出")
 
@@ -113,6 +118,12 @@ def _recipe(reading: Reading, changes: Mapping[str, Any], name: str) -> Recipe:
         if "sharding" not in changes:
             reading.assume("sharding", sharding, SHARED)
             values["sharding"] = sharding
+    if sharding not in FSDP and values.get("sync_each_batch"):
+        reading.assume("sync_each_batch", False, WHOLE)
+        values["sync_each_batch"] = False
+    if name == "torchtune" and sharding in FSDP:
+        read_nf4_shards(reading)
+        values = {**reading.values, **values}
     if sharding not in ZERO:
         values = {key: value for key, value in values.items() if not key.startswith("deepspeed.")}
     reading.values = values

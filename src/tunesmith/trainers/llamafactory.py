@@ -11,6 +11,7 @@ from tunesmith.recipe import Adapter, Recipe
 from tunesmith.recipe.names import FSDP, ZERO
 from tunesmith.trainers import accelerate, deepspeed
 from tunesmith.trainers.arguments import (
+    ACCUMULATION,
     HELD_OUT,
     TRAINING_ARGUMENTS,
     precision_arguments,
@@ -22,6 +23,7 @@ from tunesmith.trainers.arguments import (
 )
 from tunesmith.trainers.defaults import Defaults
 from tunesmith.trainers.draft import Draft, Job
+from tunesmith.trainers.quantising import PLACE, is_sharded
 from tunesmith.trainers.reading import Reading
 from tunesmith.trainers.result import Said
 
@@ -59,10 +61,13 @@ DEFAULTS: Final = Defaults(
             **TRAINING_ARGUMENTS,
             "warmup_ratio": None,
         },
+        **ACCUMULATION,
     },
     facts={
         "trainer": "src/llamafactory/train/sft/trainer.py: a transformers.Seq2SeqTrainer",
         "kbit": "src/llamafactory/model/model_utils/checkpointing.py: prepare_model_for_training",
+        "storage": "src/llamafactory/model/model_utils/quantization.py: bnb_4bit_quant_storage=compute_dtype",
+        "placement": "src/llamafactory/model/patcher.py: no device_map under FSDP: each process's own card",
     },
 )
 
@@ -204,6 +209,8 @@ def _method_arguments(recipe: Recipe, draft: Draft) -> dict[str, Any]:
     out = {"finetuning_type": "lora"} | _adapter_arguments(recipe.adapter, draft)
     quantization = recipe.quantization
     if quantization is not None:
+        if quantization.bits == 8 and is_sharded(recipe):
+            draft.refuse("under FSDP and ZeRO-3 its quantised weights have 4 bits. Set quantization.bits: 4")
         out |= {"quantization_bit": quantization.bits, "quantization_method": "bnb"}
         if quantization.bits == 4:
             out |= {
@@ -349,3 +356,6 @@ def _read_precision(reading: Reading) -> None:
     if method == "qlora":
         computed = autocast if autocast is not None and not pure else "bfloat16"
         reading.set("quantization.compute_dtype", computed, "bf16", "fp16", "pure_bf16")
+        if reading.values["quantization.bits"] == 4:
+            reading.fact("quantization.quant_storage", computed, "storage")
+            reading.fact(PLACE, None, "placement")

@@ -12,6 +12,7 @@ from tunesmith.recipe import Adapter, Recipe
 from tunesmith.recipe.names import FSDP, ZERO
 from tunesmith.trainers import accelerate, deepspeed
 from tunesmith.trainers.arguments import (
+    ACCUMULATION,
     HELD_OUT,
     TRAINING_ARGUMENTS,
     checkpointing_arguments,
@@ -25,6 +26,7 @@ from tunesmith.trainers.arguments import (
 from tunesmith.trainers.defaults import Defaults
 from tunesmith.trainers.draft import Draft, Job
 from tunesmith.trainers.llamafactory import liger_wanted, note_liger
+from tunesmith.trainers.quantising import PLACE, read_storage
 from tunesmith.trainers.reading import Reading
 from tunesmith.trainers.result import Said
 
@@ -35,13 +37,18 @@ DEFAULTS: Final = Defaults(
     package="ms-swift==4.6.0",
     tables={
         "swift/arguments/base_args/base_args.py": {"tuner_type": "lora", "packing": False},
-        "swift/arguments/base_args/model_args.py": {"torch_dtype": None, "attn_impl": None},
+        "swift/arguments/base_args/model_args.py": {
+            "torch_dtype": None,
+            "attn_impl": None,
+            "device_map": None,
+        },
         "swift/arguments/base_args/quant_args.py": {
             "quant_method": None,
             "quant_bits": None,
             "bnb_4bit_compute_dtype": None,
             "bnb_4bit_quant_type": "nf4",
             "bnb_4bit_use_double_quant": True,
+            "bnb_4bit_quant_storage": None,
         },
         "swift/arguments/tuner_args.py": {
             "target_modules": ["all-linear"],
@@ -71,6 +78,7 @@ DEFAULTS: Final = Defaults(
             "eval_strategy": None,
         },
         "transformers==5.19.0: src/transformers/training_args.py": TRAINING_ARGUMENTS,
+        **ACCUMULATION,
     },
     facts={
         "trainer": "swift/trainers/seq2seq_trainer.py: a transformers.Seq2SeqTrainer",
@@ -102,7 +110,6 @@ REFUSED: Final = {
     "optimizer": "its own optimizers are not in a recipe. Use optim.",
     "deepspeed_autotp_size": "DeepSpeed's AutoTP, which splits layers, is not estimated. Remove it.",
     "zero_hpz_partition_size": "ZeRO++'s second shard is not estimated. Remove it.",
-    "device_map": "a model spread over cards is not estimated. Remove it.",
 }
 """Keys that change memory and that a recipe cannot say."""
 
@@ -130,7 +137,7 @@ def write(recipe: Recipe, job: Job) -> Draft:
     if recipe.attn_implementation is not None:
         content["attn_impl"] = recipe.attn_implementation
     content |= {"max_length": recipe.sequence_length, "packing": recipe.packing}
-    content |= step_arguments(recipe) | checkpointing_arguments(recipe)
+    content |= _step_arguments(recipe) | checkpointing_arguments(recipe)
     if liger_wanted(recipe):
         content["use_liger_kernel"] = True
         note_liger(draft)
@@ -173,6 +180,18 @@ def _quantization_arguments(recipe: Recipe) -> dict[str, Any]:
             "bnb_4bit_use_double_quant": quantization.double_quant,
             "bnb_4bit_compute_dtype": quantization.compute_dtype,
         }
+    if quantization.quant_storage != "uint8":
+        out["bnb_4bit_quant_storage"] = quantization.quant_storage
+    if quantization.device_map is not None:
+        out["device_map"] = quantization.device_map
+    return out
+
+
+def _step_arguments(recipe: Recipe) -> dict[str, Any]:
+    """Return one step's choices; SftArguments' own AcceleratorConfig, which a stated one replaces, beside."""
+    out = step_arguments(recipe)
+    if "accelerator_config" in out:
+        out["accelerator_config"] = {"dispatch_batches": False, **out["accelerator_config"]}
     return out
 
 
@@ -215,6 +234,7 @@ def read(reading: Reading) -> None:
     _read_environment(reading)
     _read_method(reading)
     _read_precision(reading)
+    _read_place(reading)
     attention = reading.choice("attn_impl", tuple(ATTENTIONS))
     if attention is not None:
         reading.set("attn_implementation", ATTENTIONS[attention], "attn_impl")
@@ -298,6 +318,7 @@ def _read_quantization(reading: Reading, bits: int) -> None:
     reading.fact("quantization.kbit_preparation", False, "kbit")
     if bits != 4:
         return
+    read_storage(reading)
     reading.copy("bnb_4bit_quant_type", "quantization.quant_type")
     twice = reading.boolean("bnb_4bit_use_double_quant")
     reading.set("quantization.double_quant", twice, "bnb_4bit_use_double_quant")
@@ -306,6 +327,14 @@ def _read_quantization(reading: Reading, bits: int) -> None:
     else:
         computed = "bfloat16" if reading.get("torch_dtype") in (None, "bfloat16") else "float32"
         reading.set("quantization.compute_dtype", computed, "bnb_4bit_compute_dtype")
+
+
+def _read_place(reading: Reading) -> None:
+    """Set where weights are quantised: device_map goes to from_pretrained() as it is."""
+    if reading.values.get("quantization.bits") == 4 and reading.raw("device_map") in (None, "cpu"):
+        reading.set(PLACE, reading.raw("device_map"), "device_map")
+    else:
+        reading.refuse_all({"device_map": "a model spread over cards is not estimated. Remove it."})
 
 
 def _read_precision(reading: Reading) -> None:

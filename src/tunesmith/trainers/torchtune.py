@@ -47,6 +47,7 @@ DEFAULTS: Final = Defaults(
         "loss": "torchtune/modules/loss/ce_chunked_output_loss.py: the logits are made, in chunks",
         "mask": "torchtune/data/_collate.py: padded_collate_sft",
         "nf4": "torchao's NF4 in torchtune/modules/peft/lora.py",
+        "reduced": "recipes/lora_finetune_distributed.py: FSDP2 reduces by itself, and nothing holds it back",
         "attention": "torchtune/modules/attention_utils.py: scaled_dot_product_attention",
         "reentrant": "torchtune/training/_activation_checkpointing.py",
     },
@@ -72,7 +73,7 @@ ATTENTION: Final = {"q_proj": "q_proj", "k_proj": "k_proj", "v_proj": "v_proj", 
 MLP: Final = ("gate_proj", "up_proj", "down_proj")
 
 REFUSED: Final = {
-    "enable_activation_offloading": "torchtune's own hooks are not reproduced, only TRL's are. Set it to False.",
+    "enable_activation_offloading": "torchtune's own hooks are not reproduced. Set it to False.",
     "optimizer_in_bwd": "optimizer steps inside the backward pass are not estimated. Set it to False.",
     "compile": "a compiled model keeps other tensors. Set it to False.",
     "tensor_parallel_dim": "torchtune splits its models by plans of its own, not estimated. Set it to 1.",

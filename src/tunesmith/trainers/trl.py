@@ -9,6 +9,7 @@ from tunesmith.recipe import Adapter, Recipe
 from tunesmith.recipe.names import FSDP, ZERO
 from tunesmith.trainers import accelerate, deepspeed
 from tunesmith.trainers.arguments import (
+    ACCUMULATION,
     DEFAULT_TARGETS,
     HELD_OUT,
     TRAINING_ARGUMENTS,
@@ -23,6 +24,7 @@ from tunesmith.trainers.arguments import (
 )
 from tunesmith.trainers.defaults import Defaults
 from tunesmith.trainers.draft import Draft, Job
+from tunesmith.trainers.quantising import PLACE, read_storage
 from tunesmith.trainers.reading import Reading
 from tunesmith.trainers.result import Said
 from tunesmith.trainers.splitting import distributed_config, is_split, read_split
@@ -55,12 +57,15 @@ DEFAULTS: Final = Defaults(
             "load_in_4bit": False,
             "bnb_4bit_quant_type": "nf4",
             "use_bnb_nested_quant": False,
+            "bnb_4bit_quant_storage": None,
         },
         "transformers==5.23.0: src/transformers/training_args.py": TRAINING_ARGUMENTS,
+        **ACCUMULATION,
     },
     facts={
         "trainer": "trl/scripts/sft.py runs SFTTrainer",
         "adapter": "trl/trainer/utils.py: get_peft_config",
+        "placement": "trl/trainer/sft_trainer.py: no device_map on several cards, so each process's own card",
     },
 )
 
@@ -160,6 +165,11 @@ def _quantization_arguments(recipe: Recipe, draft: Draft) -> dict[str, Any]:
         "load_in_4bit": True,
         "bnb_4bit_quant_type": quantization.quant_type,
         "use_bnb_nested_quant": quantization.double_quant,
+        **(
+            {"bnb_4bit_quant_storage": quantization.quant_storage}
+            if quantization.quant_storage != "uint8"
+            else {}
+        ),
     }
 
 
@@ -243,5 +253,7 @@ def _read_method(reading: Reading) -> None:
         nested = reading.boolean("use_bnb_nested_quant")
         reading.set("quantization.double_quant", nested, "use_bnb_nested_quant")
         reading.set("quantization.compute_dtype", reading.values.get("precision.weights"), "dtype")
+        read_storage(reading)
+        reading.fact(PLACE, None, "placement")
     elif bits == 8:
         reading.set("quantization.bits", 8, "load_in_8bit")
