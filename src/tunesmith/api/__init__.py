@@ -1,10 +1,11 @@
 """Tunesmith from Python: one function for each thing it does; heavy stages are imported when first needed.
 
 estimating.py  what a recipe needs    planning.py  lengths of data, the best recipes and cards
-recipes.py     recipes in and out     showing.py   answers on a terminal
+recipes.py     recipes in             exporting.py   recipes out
+showing.py   answers on a terminal
 writing.py     answers in files        checking.py  what is wrong with a data file
 cleaning.py    a data file without its faults    splitting.py  sets to train on and to evaluate with
-sampling.py    rows as a model reads them
+sampling.py    rows as a model reads them    mixing.py    several data files as one
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from __future__ import annotations
 from tunesmith.api.checking import check_data
 from tunesmith.api.cleaning import Cleaning, clean_data
 from tunesmith.api.estimating import estimate, ledger, suggest
+from tunesmith.api.exporting import export_recipe
+from tunesmith.api.mixing import Mixing, mix_data
 from tunesmith.api.planning import GOALS, SAMPLE, lengths, plan
-from tunesmith.api.recipes import TRAINERS, export_recipe, import_recipe, make_recipe
+from tunesmith.api.recipes import TRAINERS, import_recipe, make_recipe
 from tunesmith.api.sampling import sample_data, show_sample
 from tunesmith.api.showing import (
     show,
@@ -21,6 +24,7 @@ from tunesmith.api.showing import (
     show_export,
     show_findings,
     show_import,
+    show_mixture,
     show_plans,
     show_suggestions,
 )
@@ -37,6 +41,7 @@ __all__ = [
     "Cleaning",
     "Draw",
     "Flag",
+    "Mixing",
     "Recipe",
     "check_data",
     "check_folder",
@@ -51,6 +56,7 @@ __all__ = [
     "ledger",
     "lengths",
     "make_recipe",
+    "mix_data",
     "plan",
     "sample_data",
     "show",
@@ -58,6 +64,7 @@ __all__ = [
     "show_export",
     "show_findings",
     "show_import",
+    "show_mixture",
     "show_plans",
     "show_sample",
     "show_split",

@@ -45,12 +45,12 @@ def _kinds() -> npt.NDArray[np.uint8]:
     return kinds
 
 
-def _mixed(hashes: Hashes) -> Hashes:
+def mixed(hashes: Hashes) -> Hashes:
     """Return *hashes* so mixed that all their bits depend on all bits of the sum."""
     hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed: Hashes = hashes ^ (hashes >> np.uint64(31))
-    return mixed
+    spread: Hashes = hashes ^ (hashes >> np.uint64(31))
+    return spread
 
 
 def _powers(base: int, count: int) -> Hashes:
@@ -82,7 +82,7 @@ def words(texts: pl.Series) -> pl.DataFrame:
     lengths = np.diff(starts, append=len(codes))
     within = np.arange(len(codes)) - np.repeat(starts, lengths)
     terms = codes * _powers(_BASE, int(lengths.max()))[within] * (kinds != _APART)
-    return pl.DataFrame({"text": text, "word": _mixed(np.add.reduceat(terms, starts))})
+    return pl.DataFrame({"text": text, "word": mixed(np.add.reduceat(terms, starts))})
 
 
 def runs(table: pl.DataFrame, length: int) -> pl.DataFrame:
@@ -96,7 +96,7 @@ def runs(table: pl.DataFrame, length: int) -> pl.DataFrame:
     for index, power in enumerate(_powers(_RUN_BASE, length)):
         total += word[index : index + count] * power
     whole = text[:count] == text[length - 1 : length - 1 + count]
-    return pl.DataFrame({"text": text[:count][whole], "run": _mixed(total[whole])})
+    return pl.DataFrame({"text": text[:count][whole], "run": mixed(total[whole])})
 
 
 def whole_texts(table: pl.DataFrame, count: int) -> pl.Series:
@@ -111,5 +111,5 @@ def whole_texts(table: pl.DataFrame, count: int) -> pl.Series:
     hashes = pl.repeat(None, count, dtype=pl.UInt64, eager=True)
     if not len(starts):
         return hashes
-    sums = pl.Series(_mixed(np.add.reduceat(terms, starts)))
+    sums = pl.Series(mixed(np.add.reduceat(terms, starts)))
     return hashes.scatter(pl.Series(text[starts]), sums)

@@ -2,7 +2,7 @@
 
 command.py  what a verb is    check.py  what is wrong with a data file
 clean.py    a new file without its faults    split.py  sets to train on and to evaluate with
-show.py     rows as a model reads them
+show.py     rows as a model reads them       mix.py    several files as one
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import Any, Final, TypeVar
 from tunesmith.cli.data.check import CHECK
 from tunesmith.cli.data.clean import CLEAN
 from tunesmith.cli.data.command import Command
+from tunesmith.cli.data.mix import MIX
 from tunesmith.cli.data.show import SHOW
 from tunesmith.cli.data.split import SPLIT
 
-COMMANDS: Final[tuple[Command, ...]] = (SHOW, CHECK, CLEAN, SPLIT)
+COMMANDS: Final[tuple[Command, ...]] = (SHOW, CHECK, CLEAN, MIX, SPLIT)
 """Every verb, in the order of the work."""
 
 
