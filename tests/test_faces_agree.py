@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 import tunesmith
+from tunesmith import api
 from tunesmith.cli import main
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what PyTorch and its libraries say of themselves
@@ -54,6 +57,28 @@ def test_python_and_the_command_line_agree(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(json.dumps(recipe).encode())))
     assert main(["estimate", "--recipe", "-", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(answer.to_mapping()))
+
+
+def test_python_the_command_line_and_the_page_find_the_same(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Of one file, check_data(), ``--json``, the terminal and the page tell the same findings and rows."""
+    said = ["", "I am bob.lee77@gmail.com", "see https://a.example.com/x", "fine, and long enough to stay"]
+    rows = [{"prompt": f"question {n}", "completion": said[n % 4]} for n in range(40)]
+    path, page = tmp_path / "rows.jsonl", tmp_path / "page.html"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    report = api.check_data(path)
+    assert main(["data", "check", str(path), "--json", "--report", str(page)]) == 1
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(report.to_mapping()))
+    assert main(["data", "check", str(path), "--lang", "en"]) == 1
+    terminal = "".join(capsys.readouterr().out.split())
+    articles = re.findall(r"<article>.*?</article>", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(articles) == len(report.findings) > 3
+    for found, article in zip(report.findings, articles, strict=True):
+        text = html.unescape(re.sub(r"<[^>]*>", " ", article))
+        for told in (found.check, found.severity, found.message, found.fix):
+            assert told in text and "".join(told.split()) in terminal
+        assert all(str(row) in text for row in found.rows[:: len(found.rows) - 1 or 1])
 
 
 def test_flags_and_a_recipe_agree(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

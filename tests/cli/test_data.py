@@ -56,6 +56,7 @@ def test_check_speaks_chinese(rows: Path, capsys: Capture) -> None:
         (["data", "chek"], "invalid choice: 'chek'"),
         (["data", "check", "x.jsonl", "--modl", "y"], "Did you mean --model?"),
         (["data", "check", "x.jsonl", "--seq", "0"], "expected a whole number"),
+        (["data", "check", "x.jsonl", "--report", "page.txt"], "Name a file that ends in .html"),
     ],
 )
 def test_a_mistake_exits_with_2_and_says_what_to_do(arguments: list[str], said: str, capsys: Capture) -> None:
