@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tunesmith.checks import Report
     from tunesmith.checks.cleaning import Cleaned
+    from tunesmith.data.mixture import Mixture
     from tunesmith.memory.estimate import Estimate
     from tunesmith.search import Plans
     from tunesmith.trainers import Export, Imported
@@ -67,6 +68,13 @@ def show_cleaned(cleaned: Cleaned, *, lang: str = "en") -> RenderableType:
     from tunesmith.report.cleaning import answer
 
     return answer(cleaned, lang=lang)
+
+
+def show_mixture(mixture: Mixture, *, lang: str = "en") -> RenderableType:
+    """Return what stands in a mixture, as text for a terminal."""
+    from tunesmith.report.mixing import answer
+
+    return answer(mixture, lang=lang)
 
 
 def show_import(imported: Imported, *, lang: str = "en") -> RenderableType:

@@ -47,7 +47,7 @@ def raw_rows(path: Path) -> Iterator[RawRow]:
         kind, _, place = each.place.rpartition(" ")
         line = int(place) + (kind == "row")  # rows of a table without lines count from 1
         if isinstance(each, Row):
-            yield RawRow(each.number, line, json.dumps(_plain(each.values), ensure_ascii=False), "")
+            yield RawRow(each.number, line, json.dumps(plain(each.values), ensure_ascii=False), "")
         else:
             yield RawRow(each.number, line, "", each.reason)
 
@@ -61,12 +61,12 @@ def _raw_lines(path: Path) -> Iterator[RawRow]:
                 number += 1
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """Return *value* as JSON has it."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(held) for key, held in value.items()}
+        return {str(key): plain(held) for key, held in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(held) for held in value]
+        return [plain(held) for held in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, str | int):
