@@ -1,4 +1,4 @@
-"""Recipes in and out: from flags, files and mappings, and from and to the files of other trainers."""
+"""Recipes in: from flags, files and mappings, and from the files of other trainers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tunesmith.recipe import Recipe, read_recipe, with_changes
 
 if TYPE_CHECKING:
-    from tunesmith.trainers import Export, Imported
+    from tunesmith.trainers import Imported
 
 
 TRAINERS: Final = ("trl", "accelerate", "deepspeed", "llamafactory", "axolotl", "torchtune", "swift")
@@ -42,22 +42,6 @@ def import_recipe(
     from tunesmith.trainers import read_path
 
     return read_path(path, trainer=trainer, changes=changes)
-
-
-def export_recipe(
-    recipe: Recipe | Mapping[str, Any] | str | Path,
-    trainer: str,
-    *,
-    data: str | None = None,
-    output_dir: str = "output",
-) -> Export:
-    """Return *recipe* as the files of *trainer*, the line that runs them, and what they cannot say.
-
-    Raises UnsupportedError where the files would need other memory than the recipe.
-    """
-    from tunesmith.trainers import export
-
-    return export(as_recipe(recipe), trainer, data=data, output_dir=output_dir)
 
 
 def as_recipe(recipe: Recipe | Mapping[str, Any] | str | Path) -> Recipe:

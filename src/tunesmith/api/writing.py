@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from tunesmith.api.recipes import export_recipe
+from tunesmith.api.exporting import export_recipe
 from tunesmith.errors import DataError, UnsupportedError
 
 if TYPE_CHECKING:
