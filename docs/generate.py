@@ -4,7 +4,8 @@
     python docs/generate.py --check [PAGE ...]   returns 1 if a page is not as it would be written
 
 A page marks what is made: a ``console`` block whose commands begin with ``$ tunesmith``, and a stretch
-between ``<!-- made: NAME -->`` and ``<!-- end -->``.
+between ``<!-- made: NAME -->`` and ``<!-- end -->``. The commands ``tunesmith data`` of a page are run one
+after another in a folder that holds what examples/data does; what one writes, the next can read.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -39,19 +41,37 @@ BUILD = re.compile(r"(\btorch \d+\.\d+\.\d+)\+\w+")
 
 def rendered(text: str) -> str:
     """Return *text* with everything that is made made anew."""
-    text = CONSOLE.sub(lambda block: console(block[1]), text)
+    with tempfile.TemporaryDirectory() as name:
+        shutil.copytree(ROOT / "examples" / "data", name, dirs_exist_ok=True)
+        text = CONSOLE.sub(lambda block: console(block[1], Path(name)), text)
     return MADE.sub(lambda stretch: f"{stretch[1]}{SECTIONS[stretch[2]]()}{stretch[4]}", text)
 
 
-def console(block: str) -> str:
+def console(block: str, folder: Path) -> str:
     """Return a console block with what its commands print; a block of other programs as it is."""
     commands = COMMAND.findall(block)
     if not commands or not all(command.startswith("$ tunesmith ") for command in commands):
         return block
-    return "\n".join(
-        f"{command}\n{printed(command.replace(CONTINUED, ' ').removeprefix('$ tunesmith '))}"
-        for command in commands
-    )
+    told = []
+    for command in commands:
+        asked = command.replace(CONTINUED, " ").removeprefix("$ tunesmith ")
+        if asked.startswith("data "):
+            with inside(folder):
+                told.append(f"{command}\n{printed.__wrapped__(asked)}")
+        else:
+            told.append(f"{command}\n{printed(asked)}")
+    return "\n".join(told)
+
+
+@contextlib.contextmanager
+def inside(folder: Path) -> Iterator[None]:
+    """Work in *folder* for a while."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 @functools.cache

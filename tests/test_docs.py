@@ -12,6 +12,7 @@ from types import ModuleType
 import pytest
 
 from tunesmith import api
+from tunesmith.cli.data import COMMANDS
 from tunesmith.recipe import parse_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,6 +63,10 @@ PLAN_FLAGS = {
     "--top",
 }
 """Flags of ``plan``."""
+DATA_FLAGS = {"--help", "--json", "--lang"} | {
+    name for command in COMMANDS for name in command.options if name.startswith("--")
+}
+"""Flags of the verbs of ``data``."""
 
 
 def _generator() -> ModuleType:
@@ -143,6 +148,7 @@ def test_flags_exist(page: Path) -> None:
         for line in body.replace("\\\n", " ").splitlines():
             if line.startswith(("$ tunesmith ", "tunesmith ")):
                 taken = PLAN_FLAGS if "tunesmith plan " in line else known
+                taken = DATA_FLAGS if "tunesmith data " in line else taken
                 assert set(re.findall(r"(?<=\s)--[\w.-]+", line)) <= taken, line
 
 
