@@ -143,7 +143,7 @@ class Boilerplate(Check):
             message=f"{counted(len(rows), 'row')} with what surrounds a page, or with a last line that many "
             f"answers share ({again:,}).",
             message_zh=f"{len(rows):,} 行含有网页套话，或与许多回答有相同的最后一行（{again:,} 行）。",
-            fix="Take such lines out; cleaning does where a phrase is known, and drops answers of nothing else.",
+            fix="Take such lines out; cleaning does, if they are known, and drops answers of nothing else.",
             fix_zh="去掉这些行；clean 会去掉含有已知套话的行，以及全是套话的回答。",
             evidence=(*self._flagged.evidence, *ends)[:SHOWN],
             drop=self._only.rows,
