@@ -1,8 +1,8 @@
 """Tunesmith from Python: one function for each thing it does; heavy stages are imported when first needed.
 
 estimating.py  what a recipe needs    planning.py  lengths of data, the best recipes and cards
-recipes.py     recipes in             exporting.py   recipes out
-showing.py   answers on a terminal
+recipes.py     recipes in             exporting.py recipes out
+showing.py     answers on a terminal
 writing.py     answers in files        checking.py  what is wrong with a data file
 cleaning.py    a data file without its faults    splitting.py  sets to train on and to evaluate with
 sampling.py    rows as a model reads them    mixing.py    several data files as one
