@@ -11,6 +11,7 @@ from typing import Final
 from tunesmith.checks.boilerplate import Boilerplate
 from tunesmith.checks.check import Asked, Check
 from tunesmith.checks.checking import Report, check_rows
+from tunesmith.checks.contradiction import Contradiction
 from tunesmith.checks.control import Control
 from tunesmith.checks.empty import Empty
 from tunesmith.checks.exact_duplicate import ExactDuplicate
@@ -34,6 +35,7 @@ from tunesmith.checks.url import Url
 __all__ = ["CHECKS", "Asked", "Check", "Evidence", "Finding", "Report", "check_rows"]
 
 CHECKS: Final[tuple[type[Check], ...]] = (
+    Contradiction,
     ExactDuplicate,
     NearDuplicate,
     Leakage,

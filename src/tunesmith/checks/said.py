@@ -13,12 +13,14 @@ from tunesmith.checks.check import Asked
 from tunesmith.data.scanning import scan
 
 
-def said(turns: pl.DataFrame) -> pl.DataFrame:
+def said(turns: pl.DataFrame, *, rejected: bool = True) -> pl.DataFrame:
     """Return one line a row: ``row, line, asked, answer``; what the system is told is left out.
 
-    ``answer`` is the last turn of the assistant, of a preference the last turns of both sides, or the plain
-    text; ``asked`` is all before it. Either may be empty.
+    ``answer`` is the last turn of the assistant, of a preference those of both sides or, without *rejected*,
+    of the chosen one; or the plain text. ``asked`` is all before it. Either may be empty.
     """
+    if not rejected:
+        turns = turns.filter(pl.col("side") == 0)
     role, text = pl.col("role"), pl.col("text")
     speaks = role.is_in(["assistant", "text"])
     last = pl.when(speaks).then(pl.col("turn")).max().over("row", "side")
@@ -30,7 +32,7 @@ def said(turns: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def said_again(asked: Asked, rows: Sequence[int]) -> Iterator[pl.DataFrame]:
+def said_again(asked: Asked, rows: Sequence[int], *, rejected: bool = True) -> Iterator[pl.DataFrame]:
     """Yield what *rows* of the file say, as ``said`` returns it, a batch at a time; the file is read anew."""
     wanted = pl.Series("row", sorted(rows), dtype=pl.UInt32)
     if wanted.is_empty():
@@ -39,6 +41,6 @@ def said_again(asked: Asked, rows: Sequence[int]) -> Iterator[pl.DataFrame]:
     for batch in scan(asked.path, asked.form):
         some = batch.turns.filter(pl.col("row").is_in(wanted.implode()))
         if some.height:
-            yield said(some)
+            yield said(some, rejected=rejected)
         if batch.rows.stop > last:
             return
