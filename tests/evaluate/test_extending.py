@@ -46,7 +46,7 @@ def tensors(folder: Path) -> dict[str, torch.Tensor]:
     held = {}
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(path, framework="pt") as file:
-            held |= {name: file.get_tensor(name) for name in file.keys()}
+            held |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     return held
 
 

@@ -268,7 +268,7 @@ def _within(term: str) -> str:
 def cost(architecture: Architecture, first_id: int, count: int) -> Cost | None:
     """Return what *count* tokens from *first_id* on take in such a model; None where it is not stated."""
     rows, width = architecture.vocab_size, architecture.hidden_size
-    if rows is None or width is None:
+    if rows is None or width is None or first_id > rows:  # the last: a tokenizer of another model
         return None
     matrices = 1 if architecture.config.get("tie_word_embeddings", True) else 2
     new = max(0, first_id + count - rows)

@@ -3,6 +3,7 @@
 command.py  what a verb is    check.py  what is wrong with a data file
 clean.py    a new file without its faults    split.py  sets to train on and to evaluate with
 show.py     rows as a model reads them       mix.py    several files as one
+vocabulary.py  more words for a model
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from tunesmith.cli.data.command import Command
 from tunesmith.cli.data.mix import MIX
 from tunesmith.cli.data.show import SHOW
 from tunesmith.cli.data.split import SPLIT
+from tunesmith.cli.data.vocabulary import VOCABULARY
 
-COMMANDS: Final[tuple[Command, ...]] = (SHOW, CHECK, CLEAN, MIX, SPLIT)
+COMMANDS: Final[tuple[Command, ...]] = (SHOW, CHECK, CLEAN, MIX, SPLIT, VOCABULARY)
 """Every verb, in the order of the work."""
 
 
