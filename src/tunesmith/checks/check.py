@@ -54,8 +54,8 @@ class Check(ABC):
     cheap: ClassVar[bool] = True
     """Whether it keeps pace with reading; the others can be left out with ``--quick``."""
     relative: ClassVar[bool] = False
-    """Whether a row is judged by the others, as an outlier is: cleaning leaves such rows out once, since among
-    those that stay there are outliers again."""
+    """Whether a row is judged by the others, as an outlier is: cleaning lets such a check look once, since among
+    the rows that stay there are outliers again."""
 
     @classmethod
     def of(cls, asked: Asked) -> Check | str:

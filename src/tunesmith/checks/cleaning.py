@@ -1,8 +1,8 @@
 """A data file in, a clean one out: what the checks would drop is left out and told, what they mend is mended.
 
 The file is checked, written anew, and what was written is checked again, until no check drops or mends
-anything more: a mended row may turn out to repeat another, and a longer set may turn into a small one. A
-check that judges rows by the others drops in the first round only, since it would find its like for ever.
+anything more: a mended row may turn out to repeat another. A check that judges rows by the others looks
+once, at the file as it was, since among the rows that stay it would find its like for ever.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Cleaned:
 
     @property
     def left(self) -> tuple[str, ...]:
-        """Return the checks that would drop still more, as those do that judge rows by the others."""
+        """Return the checks that would drop still more, had there been more rounds."""
         return tuple(each.check for each in self.after.findings if each.drop)
 
     def to_mapping(self) -> dict[str, Any]:
@@ -181,9 +181,9 @@ class _Work:
 
     def _checked(self, asked: Asked) -> tuple[Report, Sequence[Check]]:
         tell = self._progress
-        return check_rows(
-            asked, self._checks, progress=tell and (lambda rows, share: tell("check", rows, share))
-        )
+        first = asked is self._asked
+        looking = [each for each in self._checks if first or not each.relative]
+        return check_rows(asked, looking, progress=tell and (lambda rows, share: tell("check", rows, share)))
 
     def _written(self, plan: _Plan, rows: int, rejected: RowWriter) -> bool:
         """Write what *plan* leaves of the rows, and return whether it changed anything."""
@@ -286,7 +286,7 @@ class _Plan:
         drops = [
             (found[name], _summary(named.get(name)), _Cursor(found[name].drop))
             for name in order
-            if found[name].drop and (number == 1 or name not in named or not named[name].relative)
+            if found[name].drop
         ]
         mending = [
             named[name] for name in order if name in named and type(named[name]).mend is not Check.mend

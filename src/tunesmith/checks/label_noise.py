@@ -38,6 +38,7 @@ class LabelNoise(Check):
 
     name = "label_noise"
     cheap = False
+    relative = True
 
     def __init__(self, asked: Asked, losses: Losses) -> None:
         self._asked = asked

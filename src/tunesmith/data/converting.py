@@ -65,8 +65,6 @@ def converted(row: Row, form: Format, layout: Format) -> dict[str, object]:
         return {role: plain(value) for role, value in given if value is not None}
     (example,) = found
     if layout.name == "prompt_completion":
-        if example.messages:
-            raise BadRowError("is a chat, and the others are plain text")
         return {"prompt": example.prompt, "completion": example.text}
     return _chat(example)
 

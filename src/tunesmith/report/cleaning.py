@@ -73,11 +73,12 @@ def _rest(cleaned: Cleaned, t: Tell) -> Iterator[RenderableType]:
         yield Text(
             t(f"Still found, for you to judge: {listed}", f"仍存在、需您判断的问题：{listed}"), style="yellow"
         )
-    for name in cleaned.left:
+    if cleaned.left:
+        named = ", ".join(cleaned.left)
         yield Text(
             t(
-                f"{name} judges rows by the others and would find its like again; it dropped once.",
-                f"{name} 以其他行为参照，总会再找到类似的行；只执行一次。",
+                f"Clean the new file again: {named} would drop more.",
+                f"请再次清理新文件：{named} 仍会去掉一些行。",
             ),
-            style="dim",
+            style="bold yellow",
         )
