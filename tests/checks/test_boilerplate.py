@@ -28,6 +28,13 @@ LINES = (
     "Privacy Policy | Terms of Use",
     "Skip to main content",
     "Subscribe now!",
+    "Read more »",
+    "You may also like",
+    "This site uses Akismet to reduce spam.",
+    "Terms and Conditions | Privacy Policy",
+    "Posted by admin on March 3, 2017",
+    "相关阅读：",
+    "来源：某某网",
     "Log in | Sign up",
     "Leave a comment",
     "欢迎关注我们，扫码关注领取资料",
@@ -41,6 +48,9 @@ LINES = (
     "京ICP备12345678号",
 )
 HARMLESS = (
+    "There is more to read; related articles are rare, and you may also like tea.",
+    "The video was posted on a site in 2015.",
+    "知识的来源：经验和书本，更多来自思考。",
     "I baked cookies, and the policy of the bank did not change.",
     "She subscribed to the idea that rights are reserved for few.",
     "Go home / stay. Terms such as these are private.",

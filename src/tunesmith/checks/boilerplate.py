@@ -29,11 +29,20 @@ TAIL_BYTES: Final = 40
 _TAIL: Final = 200
 """Characters at the end of an answer in which its last line is looked for."""
 
+_LONE: Final = (
+    r"read more|continue reading|related (?:posts?|articles|stories)|you (?:may|might) also (?:like|enjoy)"
+    r"|recommended for you|share this|add to cart|powered by [a-z]+|was this (?:page |article )?helpful"
+    r"|相关(?:阅读|文章|推荐)|(?:推荐|延伸)阅读|阅读更多|查看更多|分享到[^\n]{0,6}|扫一扫[^\n]{0,8}"
+    r"|更多精彩[^\n]{0,16}关注[^\n]{0,8}|来源[:：][^\n]{1,10}[网社报号]|本文(?:转载自|来源)[^\n]{0,20}"
+)
+"""What says so only where it has a line to itself."""
 _PHRASES: Final = (
-    r"(?:we|this (?:web)?site) uses? cookies|accept (?:all )?cookies",
+    rf"(?m:^)[^\w\n]{{0,4}}(?:{_LONE})[^\w\n]{{0,6}}(?m:$)",
+    r"(?:we|this (?:web)?site) uses? (?:cookies|akismet)|(?:accept (?:all )?|our use of )cookies",
     r"cookie (?:policy|settings|preferences|consent)",
     r"subscribe (?:to|for) (?:our|my|the) [a-z ]{0,20}(?:newsletter|channel|mailing list|blog|feed)",
-    r"subscribe (?:now|today)|leave a (?:comment|reply)|(?:log|sign) in ?[|/] ?(?:sign up|register)",
+    r"subscribe (?:now|today|to (?:get|receive|read))|leave a (?:comment|reply)",
+    r"(?:log|sign) in ?[|/] ?(?:sign up|register)",
     r"(?m:^)posted (?:by|in|on) [^\n]{0,40}(?:19|20)[0-9]{2}(?-u:\b)",
     r"sign up (?:for|to) (?:our|the) [a-z ]{0,20}(?:newsletter|mailing list)",
     r"don['’]t forget to (?:like|subscribe)",
@@ -41,23 +50,29 @@ _PHRASES: Final = (
     r"follow us on (?:twitter|facebook|instagram|linkedin|youtube)",
     r"share (?:this (?:article|post|page|story)|on (?:facebook|twitter))",
     r"all rights reserved|(?:copyright|©|\(c\)) {0,2}(?:©|\(c\))? {0,2}(?:19|20)[0-9]{2}(?-u:\b)",
-    r"privacy policy[^\n]{0,40}terms (?:of|and)|terms of (?:use|service)[^\n]{0,40}privacy policy",
+    r"privacy policy[^\n]{0,40}terms (?:of|and)|terms (?:of|and)[^\n]{0,40}privacy policy",
     r"skip to (?:main )?content|back to top|home ?[|»›>/] ?(?:about|product|news|blog|contact)",
-    r"(?:please )?enable javascript|javascript (?:is disabled|must be enabled|is required)|lorem ipsum dolor",
+    r"(?:please )?enable javascript|javascript (?:is disabled|must be enabled|is required)"
+    r"|does not support javascript|lorem ipsum dolor",
     r"版权所有|未经[^\n]{0,8}(?:不得|禁止|严禁|请勿)[^\n]{0,4}转载|转载请注明|责任编辑[:：]|免责声明[:：]",
     r"关注[^\n，。]{0,12}公众号|(?:扫码|扫描)[^\n，。]{0,8}二维码|点击[^\n，。]{0,6}(?:阅读原文|查看更多|订阅)",
     r"欢迎(?:关注|订阅)(?:我们|本)|订阅我们的|扫码关注|长按识别",
     r"返回(?:首页|顶部)|[上下]一篇[:：]|本(?:网站|站)使用 ?cookie|[\p{Han}]ICP备 ?[0-9]{6,}|公网安备",
 )
 _PHRASE: Final = "(?i)" + "|".join(_PHRASES)
-_TRACE: Final = (
+_TRACES: Final = (
     r"ookie|ewsletter|ubscribe|lick here|ollow us on|ights reserved|IGHTS RESERVED|opyright|OPYRIGHT"
-    r"|avascript|avaScript|orem ipsum|ack to top|rivacy|kip to |hare (?:this|on)|ailing list|ome ?[|>/]"
-    r"|eave a |osted (?:by|in|on) |[nN] ?[|/] ?(?:[sS]ign|[rR]eg)|\([cC]\) ?[12]"
+    r"|avascript|avaScript|orem ipsum|ack to top|rivacy|ailing list",
+    r"hare this|hare on |kip to main|kip to content|eave a comment|eave a reply|osted (?:by|in|on) |kismet"
+    r"|as this page|as this article",
+    r"ead more|ontinue reading|elated posts|elated articles|elated stories|ght also |ay also |ecommended for"
+    r"|dd to cart|owered by",
+    r"ome ?[|>/]|[nN] ?[|/] ?(?:[sS]ign|[rR]eg)|\([cC]\) ?[12]",
 )
-_WIDE_TRACE: Final = (
-    r"版权|转载|欢迎关注|欢迎订阅|订阅我们|扫码|长按识别|责任编辑|免责声明|公众号|二维码"
-    r"|点击|返回|一篇|ICP|公网安备|©"
+_WIDE_TRACES: Final = (
+    r"版权|转载|欢迎关注|欢迎订阅|订阅我们|扫码|长按识别|责任编辑|免责声明|公众号|二维码|点击|返回|一篇|ICP"
+    r"|公网安备|©",
+    r"相关[阅文推]|荐阅读|伸阅读|更多精|查看更|阅读更|分享到|扫一扫|来源[:：]|本文转|本文来",
 )
 """What phrases hold, quickly found in whatever letters pages have it."""
 _LINE: Final = rf"(?im)^[^\n]{{0,80}}(?:{'|'.join(_PHRASES)})[^\n]{{0,160}}$\n?"
@@ -87,7 +102,10 @@ class Boilerplate(Check):
         learned = batch.turns.filter(pl.col("learned") & (pl.col("side") == 0))
         self._seen += learned.height
         wide = learned.filter(text.str.len_bytes() != text.str.len_chars())
-        traced = [learned.filter(text.str.contains(_TRACE)), wide.filter(text.str.contains(_WIDE_TRACE))]
+        traced = [
+            some.filter(pl.any_horizontal(text.str.contains(each) for each in traces))
+            for some, traces in ((learned, _TRACES), (wide, _WIDE_TRACES))
+        ]
         few = pl.concat(traced).filter(text.str.contains(_PHRASE)).sort("row")
         if not few.is_empty():
             asked = batch.turns.filter(~pl.col("learned") & text.str.contains(_ABOUT))
@@ -118,7 +136,7 @@ class Boilerplate(Check):
 
     def mend(self, text: str) -> str:
         """Return *text* without lines that hold a phrase of this kind; what is nothing else stays."""
-        if not (holds(text, f"{_TRACE}|{_WIDE_TRACE}") and holds(text, _PHRASE)):
+        if not (holds(text, "|".join((*_TRACES, *_WIDE_TRACES))) and holds(text, _PHRASE)):
             return text
         kept = removed(text, _LINE).strip()
         return kept if kept else text

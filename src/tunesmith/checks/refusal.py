@@ -45,18 +45,31 @@ _TASK: Final = (
     r"|generate|engage in|condone|complete (?:this|that|your) request|discuss (?:that|this|such)"
     r"|browse the (?:internet|web)|access (?:the internet|real-time))"
 )
+_OBJECT: Final = (
+    r"(?:create|write|produce|provide|share|give|generate|discuss|offer)[^.\n]{0,30}"
+    r"(?:about (?:that|this)|of (?:that|this) (?:kind|nature|sort)|(?:that|this|such) (?:kind of |type of )?"
+    r"(?:content|information|material|request|topic|advice))"
+)
+_TASK_ZH: Final = (
+    r"(?:协助|帮助|帮您|提供|回答|满足|完成(?:这|该|您|你)|生成|继续|讨论|参与|为您|给您"
+    r"|[为给帮][您你](?:写|提供|生成|解答|完成|查))"
+)
 _REFUSES: Final = (
     rf"(?i){_APOLOGY}(?:as an|I {_UNABLE} (?:do that|fulfil|provide|generate))"
     rf"|(?-u:\b)I {_UNABLE} {_TASK}|(?-u:\b)I(?:'|’)m (?:unable|not able) to {_TASK}"
-    r"|(?-u:\b)against my (?:guidelines|programming|principles|ethical)"
+    rf"|(?-u:\b)I {_UNABLE} {_OBJECT}|(?-u:\b)I(?:'|’| a)m afraid (?:that )?I {_UNABLE} comply"
+    r"|(?-u:\b)I must (?:respectfully )?(?:decline|refuse)(?-u:\b)"
+    r"|violat(?:es|ion of) (?:my|our) [a-z ]{0,20}(?:guidelines|polic)|against my (?:guidelines|programming)"
+    r"|(?-u:\b)I (?:don(?:'|’)t|do not) have the ability to (?:do that|assist|provide|browse)"
     r"|(?-u:\b)I (?:don(?:'|’)t|do not) feel comfortable (?:providing|discussing|answering|writing|helping)"
-    r"|我(?:不能|无法|没有?办法|不便)(?:协助|帮助|帮您|提供|回答|满足|完成(?:这|该|您|你)|生成|继续|为您|给您|讨论|参与)"
-    r"|抱歉[，,。]?\s?(?:但是?)?(?:作为|我(?:不能|无法|没有?办法))|违反了?我的[^，。\n]{0,6}(?:准则|原则|规定|政策)"
+    rf"|我(?:不能|无法|没有?办法|不便){_TASK_ZH}|违反了?我的[^，。\n]{{0,6}}(?:准则|原则|规定|政策)"
+    r"|抱歉[，,。]?\s?(?:但是?)?(?:作为|我(?:不能|无法|没有?办法))"
 )
 _TRACE: Final = (
-    r"OpenAI|n AI|anguage model|intelligence|able to|decline to|orry,? |pologi|as an ai|nowledge c"
-    r"|n(?:'|’|o)t (?:as|he|fu|co|pr|an|ge|en|su|di|pa|do|br|ac|be able|feel c)|gainst my|raining data"
-    r"|作为一|作为AI|作为人工|语言模型|截止|截至|违反|不能|无法|没办法|没有办法|不便|抱歉"
+    r"OpenAI|n AI|anguage model|intelligence|able to|decline|orry,? |pologi|as an ai|nowledge c|raining data"
+    r"|n(?:'|’|o)t (?:as|he|fu|co|pr|an|ge|en|su|di|pa|do|br|ac|cr|wr|sh|gi|of|be able|feel c)|gainst my"
+    r"|iolat|have the ability|must refuse|语言模型|截止|截至|违反|不能|无法|没办法|没有办法|不便|抱歉"
+    r"|作为一|作为AI|作为人工"
 )
 """What all of them hold, quickly found."""
 
@@ -77,11 +90,10 @@ class Refusal(Check):
         answers = batch.turns.filter(
             (pl.col("role") == "assistant") & pl.col("learned") & (pl.col("side") == 0)
         )
-        begin = text.str.head(HEAD)
-        some = answers.filter(text.str.contains(_TRACE))
-        for form in (_SAYS, _REFUSES) if some.height else ():
-            few = some.filter(begin.str.contains(form))
-            self._flagged.add(shown(few, begin.str.extract(rf"(?s)(?:{form}).*", 0)))
+        begins = answers.select("row", "line", text=text.str.head(HEAD)).filter(text.str.contains(_TRACE))
+        for form in (_SAYS, _REFUSES) if begins.height else ():
+            few = begins.filter(text.str.contains(form))
+            self._flagged.add(shown(few, text.str.extract(rf"(?s)(?:{form}).*", 0)))
 
     def finding(self) -> Finding | None:
         """Return the rows that refuse, and which share of the set they are."""

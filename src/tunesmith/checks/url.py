@@ -21,7 +21,7 @@ from tunesmith.units import counted
 _STOP: Final = r"\s<>\"'`（）「」【】《》，。；、"
 _URL: Final = (
     rf"(?i:https?|ftps?)://[^{_STOP}]{{3,}}|(?-u:\b)(?i:www)\.[^{_STOP}]{{3,}}"
-    r"|[A-Za-z0-9-]{2,}\.(?:com|org|net|edu|gov|info|io|ai|dev|app|cn|uk|de|fr|jp|ru|eu)/[A-Za-z0-9]"
+    r"|(?:[A-Za-z0-9-]{1,63}\.){1,4}(?:com|org|net|edu|gov|info|io|ai|dev|app|cn|uk|de|fr|jp|ru|eu)/[A-Za-z0-9]"
 )
 _TRACE: Final = r"://|[wW][wW]\.|\.(?:com|org|net|edu|gov|info|io|ai|dev|app|cn|uk|de|fr|jp|ru|eu)/"
 """What every address holds, quickly found."""
