@@ -1,4 +1,4 @@
-"""The four recipes whose exports are kept as files and read by eye, and where they are kept."""
+"""The five recipes whose exports are kept as files and read by eye, and where they are kept."""
 
 from __future__ import annotations
 
@@ -44,6 +44,17 @@ RECIPES: dict[str, dict[str, Any]] = {
         "method": "full",
         "sharding": "fsdp",
         "hardware": {"gpu": "A100-80GB", "gpus": 8},
+    },
+    "qlora_fsdp": {
+        "model": "meta-llama/Meta-Llama-3-8B",
+        "method": "qlora",
+        "quantization": {"quant_storage": "bfloat16"},
+        "attn_implementation": "sdpa",
+        "sharding": "fsdp",
+        "gradient_accumulation_steps": 4,
+        "sync_each_batch": True,
+        "precision": {"weights": "bfloat16", "autocast": "bfloat16"},
+        "hardware": {"gpu": "RTX 4090", "gpus": 2},
     },
     "full_zero3_offload": {
         "model": "Qwen/Qwen2.5-7B-Instruct",

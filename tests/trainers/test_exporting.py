@@ -22,7 +22,7 @@ from tunesmith.trainers.differences import differences
 from tunesmith.trainers.splitting import REFUSED
 
 SIZES = ("per_device_train_batch_size", "gradient_accumulation_steps", "sequence_length", "max_grad_norm")
-NAMES = ("qlora_one_card", "lora_packed", "full_fsdp", "full_zero3_offload")
+NAMES = ("qlora_one_card", "lora_packed", "full_fsdp", "qlora_fsdp", "full_zero3_offload")
 
 
 def said(recipe: Recipe, trainer: str) -> dict[str, str]:
@@ -237,6 +237,10 @@ def some_recipes(draw: st.DrawFn) -> dict[str, Any]:
             "quant_type": draw(st.sampled_from(["nf4", "fp4"])),
             "double_quant": draw(st.booleans()),
         }
+        if sharding.startswith("fsdp") and not eight:
+            four["quant_storage"] = draw(st.sampled_from(["uint8", "bfloat16", "float32"]))
+            places = [None, "cpu"] if four["quant_storage"] != "uint8" else [None]
+            four["device_map"] = draw(st.sampled_from(places))
         made["quantization"] = {"bits": 8} if eight else four | {"compute_dtype": weights}
     if sharding.startswith("zero"):
         size = st.one_of(st.none(), st.integers(1, 1 << 30))
@@ -245,6 +249,7 @@ def some_recipes(draw: st.DrawFn) -> dict[str, Any]:
     elif sharding.startswith("fsdp"):
         place = draw(st.sampled_from(["none", "cpu"]))
         made["offload"] = {"optimizer": place, "parameters": place}
+        made["sync_each_batch"] = draw(st.booleans())
     if draw(st.booleans()):
         made["training"] = {
             "learning_rate": draw(st.sampled_from([1e-5, 2e-4, 5e-5])),

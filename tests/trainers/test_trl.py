@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import trl
 from trl import DatasetMixtureConfig, ModelConfig, ScriptArguments, SFTConfig, TrlParser
 from trl.trainer.utils import get_peft_config, get_quantization_config
@@ -55,6 +56,17 @@ def test_a_qlora_is_what_trl_makes_of_the_file(
     assert training.gradient_checkpointing_kwargs == {"use_reentrant": False}
     assert (training.learning_rate, training.warmup_steps) == (2e-4, 0.03)
     assert rest == []
+
+
+def test_storage_and_reduction_arrive_in_trl_s_types(
+    recipes: dict[str, Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packed weights are kept as bfloat16, and gradients reduced after every pass, as the recipe says."""
+    training, model, rest = parsed(recipes["qlora_fsdp"], tmp_path, monkeypatch)
+    stored = get_quantization_config(model)
+    assert stored is not None and stored.bnb_4bit_quant_storage == torch.bfloat16
+    assert training.accelerator_config.gradient_accumulation_kwargs == {"sync_each_batch": True}
+    assert rest == ["--accelerate_config", "accelerate.yaml"]
 
 
 def test_a_list_of_one_module_still_names_that_module(
