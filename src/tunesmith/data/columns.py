@@ -56,7 +56,7 @@ class Plain:
         keys = (*form.columns.values(), *form.ignored, *turn)
         if len(set(keys)) != len(keys) or not all(re.fullmatch(r"[\w -]{1,64}", key) for key in keys):
             return None
-        list_role = {"messages": "messages", "sharegpt": "conversations"}.get(form.name, "")
+        list_role = _LISTS.get(form.name, "")
         texts = (key for role, key in form.columns.items() if role not in (*_UNREAD, list_role))
         return cls(
             form=form,
@@ -127,6 +127,77 @@ def _decoded(sure: pl.DataFrame, plain: Plain) -> tuple[pl.DataFrame, pl.DataFra
     if not rows.is_empty():
         turns = turns.join(rows.select("row"), on="row", how="anti", maintain_order="left")
     return turns.select(pl.col(name).cast(kind) for name, kind in SCHEMA.items()), rows
+
+
+def table_turns(table: pl.DataFrame, form: Format) -> tuple[pl.DataFrame, pl.Series] | None:
+    """Return the turns of rows of a *table* that are surely plain, and the numbers of all others.
+
+    *table* has ``row, line`` and a column for each role of *form*. None where its columns are of other types.
+    """
+    list_role = _LISTS.get(form.name, "")
+    ready = []
+    for role in form.columns:
+        column = table[role]
+        if role not in (*_UNREAD, list_role):
+            if column.dtype not in (pl.String, pl.Null):
+                return None
+            ready.append(pl.col(role).cast(pl.String))
+    told = table.select("row", "line", *ready)
+    doubt = _read_with_care(table, form)
+    if list_role:
+        turns = _plain_list(table[list_role], form.name)
+        if turns is None:
+            return None
+        told = told.with_columns(turns[0])
+        doubt |= turns[1]
+    sure = told.filter(~doubt)
+    turns, whole = _FORMS[form.name](sure)
+    lacking = sure.filter(~whole)["row"]
+    if not lacking.is_empty():
+        turns = turns.filter(~pl.col("row").is_in(lacking.implode()))
+    others = pl.concat([told.filter(doubt)["row"], lacking]).sort()
+    return turns.select(pl.col(name).cast(kind) for name, kind in SCHEMA.items()), others
+
+
+_LISTS: Final[Mapping[str, str]] = MappingProxyType({"messages": "messages", "sharegpt": "conversations"})
+"""The role that holds a list of turns."""
+
+_TELLING: Final = ("tool_calls", "loss", "weight")
+"""Keys of a message, beside its text, that tell what it says or whether it is learned."""
+
+
+def _read_with_care(table: pl.DataFrame, form: Format) -> pl.Series:
+    """Return which rows have something in a column that only the careful way reads."""
+    doubts = [pl.lit(False)]
+    for role in set(_UNREAD) & set(form.columns):
+        column = pl.col(role)
+        empty = column == "" if table[role].dtype == pl.String else pl.lit(False)
+        doubts.append(column.is_not_null() & ~empty)
+    return table.select(pl.repeat(False, pl.len()) | pl.any_horizontal(doubts)).to_series()
+
+
+def _plain_list(column: pl.Series, name: str) -> tuple[pl.Series, pl.Series] | None:
+    """Return lists of turns without what is not read of them, and which hold more than that."""
+    role, text = _TURN[name]
+    kind = column.dtype
+    if not isinstance(kind, pl.List) or not isinstance(kind.inner, pl.Struct):
+        return None
+    fields = {field.name: field.dtype for field in kind.inner.fields}
+    if fields.get(role) != pl.String or fields.get(text) != pl.String:
+        return None
+    element = pl.element().struct
+    lists = column.to_frame().select(
+        turns=pl.col(column.name).list.eval(pl.struct(element.field(role), element.field(text))),
+        doubt=pl.any_horizontal(
+            pl.lit(False),
+            *(
+                pl.col(column.name).list.eval(element.field(key).is_not_null()).list.any()
+                for key in (_TELLING if name == "messages" else ())
+                if key in fields
+            ),
+        ),
+    )
+    return lists["turns"].alias(column.name), lists["doubt"].fill_null(False)
 
 
 # -- one format each: a table of decoded lines -> its turns, and which lines have all that they need ---------

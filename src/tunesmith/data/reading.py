@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from tunesmith.data.bounds import MAX_KEYS, MAX_ROW_BYTES, BadRowError, check_text, decode_row
 from tunesmith.data.files import Line, lines, opened, shown
@@ -170,28 +170,48 @@ def _elements(file: BinaryIO, path: Path) -> Iterator[Line]:
 def _table(file: BinaryIO, path: Path) -> Iterator[Row | Fault]:
     """Yield the rows of a CSV or TSV file whose first row names the columns."""
     size = _size(file)
+    table = csv_cells(file, path)
+    header = next(table, Cells(1, [])).cells
+    for number, (line, cells) in enumerate(table):
+        yield row_of_cells(header, cells, line, number, file.tell() / size)
+
+
+class Cells(NamedTuple):
+    """One row of a CSV file as it stands there."""
+
+    line: int
+    """The line that it begins on, counted from 1."""
+    cells: list[str]
+    """What it holds."""
+
+
+def row_of_cells(header: list[str], cells: list[str], line: int, number: int, share: float) -> Row | Fault:
+    """Return the row that *cells* under *header* are, or why it is refused."""
+    if len(cells) == len(header):
+        values = dict(zip(header, cells, strict=True))
+        return Row(number=number, place=f"line {line}", values=values, share=share)
+    reason = f"has {len(cells)} cells, expected {len(header)} as the first row has"
+    return Fault(number=number, place=f"line {line}", reason=reason)
+
+
+def csv_cells(file: BinaryIO, path: Path) -> Iterator[Cells]:
+    """Yield the rows of a CSV or TSV file, the first of which names the columns; empty ones are left out."""
     csv.field_size_limit(max(csv.field_size_limit(), MAX_ROW_BYTES))
     source = (_table_line(line, path) for line in lines(file))
     first = next(source, None)
     if first is None:
         return
-    delimiter = max("\t;,", key=first.count)
-    header: list[str] | None = None
-    number, before = 0, 0
+    # Of one column only the suffix can tell what would part others.
+    delimiter = max("\t;," if path.suffix.lower() == ".tsv" else ",;\t", key=first.count)
+    is_header = True
+    before = 0
     try:
         reader = csv.reader(_again(first, source), delimiter=delimiter, strict=True)
         for cells in reader:
-            place, before = f"line {before + 1}", reader.line_num
-            if header is None:
-                header = _header(cells, path)
-            elif len(cells) == len(header):
-                values = dict(zip(header, cells, strict=True))
-                yield Row(number=number, place=place, values=values, share=file.tell() / size)
-                number += 1
-            elif cells:
-                reason = f"has {len(cells)} cells, expected {len(header)} as the first row has"
-                yield Fault(number=number, place=place, reason=reason)
-                number += 1
+            line, before = before + 1, reader.line_num
+            if is_header or cells:
+                yield Cells(line, _header(cells, path) if is_header else cells)
+            is_header = False
     except csv.Error as error:
         raise DataError(f"{shown(path)}, line {before + 1}, is not CSV: {error}. Quote the cell.") from None
 
@@ -232,16 +252,33 @@ def _text(file: BinaryIO, path: Path) -> Iterator[Row | Fault]:
 
 def _parquet(file: BinaryIO, path: Path) -> Iterator[Row | Fault]:
     """Yield the rows of a Parquet file, a few hundred at a time."""
+    number = 0
+    for batch, total in parquet_batches(file, path, batch_bytes=0):
+        yield from rows_of_arrow(batch, number, total)
+        number += batch.num_rows
+
+
+def rows_of_arrow(batch: Any, first: int, total: int) -> Iterator[Row | Fault]:
+    """Yield the rows of a pyarrow *batch*, the first of which has the number *first* of *total*."""
+    for number, values in enumerate(batch.to_pylist(), first):
+        yield checked_values(values, number, total)
+
+
+def parquet_batches(file: BinaryIO, path: Path, *, batch_bytes: int) -> Iterator[tuple[Any, int]]:
+    """Yield the rows of a Parquet file in batches of pyarrow, each with the number of rows in the file.
+
+    A batch has some hundred rows, or more where these have fewer than *batch_bytes*. Every text is UTF-8.
+    """
     pyarrow = _pyarrow()
     number = 0
     try:
         table = pyarrow.ParquetFile(file, pre_buffer=False)
         _check_parquet(table.metadata, path)
         total = max(1, table.metadata.num_rows)
-        for batch in table.iter_batches(batch_size=_PARQUET_ROWS, use_threads=False):
-            for values in batch.to_pylist():
-                yield _checked(values, number, total)
-                number += 1
+        for batch in table.iter_batches(batch_size=_rows_of(table.metadata, batch_bytes), use_threads=False):
+            batch.validate(full=True)
+            yield batch, total
+            number += batch.num_rows
     except (OSError, ValueError) as error:  # pyarrow's errors are kinds of these two
         if isinstance(error, DataError):
             raise
@@ -251,7 +288,15 @@ def _parquet(file: BinaryIO, path: Path) -> Iterator[Row | Fault]:
         ) from None
 
 
-def _checked(values: dict[str, Any], number: int, total: int) -> Row | Fault:
+def _rows_of(metadata: Any, batch_bytes: int) -> int:
+    """Return how many rows make *batch_bytes*, within bounds."""
+    unpacked = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+    wanted = batch_bytes * metadata.num_rows // max(1, unpacked)
+    return int(min(max(wanted, _PARQUET_ROWS), 32 * _PARQUET_ROWS))
+
+
+def checked_values(values: dict[str, Any], number: int, total: int) -> Row | Fault:
+    """Return the row of a table that has *values*, or why it is refused."""
     try:
         check_text(values)
     except BadRowError as error:

@@ -1,26 +1,39 @@
-"""A data file in, batches of turns out: JSON Lines many rows at a time, everything else row by row.
+"""A data file in, batches of turns out: many rows at a time, but for the kinds that have to be read singly.
 
-The fast lane of :mod:`~tunesmith.data.columns` takes lines that are surely plain. What is doubtful in any way
+The fast lane of :mod:`~tunesmith.data.columns` takes rows that are surely plain. What is doubtful in any way
 goes the careful way of :mod:`~tunesmith.data.reading`, alone, so that both give the same turns and faults.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Final
+from types import MappingProxyType
+from typing import Any, BinaryIO, Final
 
 import polars as pl
 
 from tunesmith.data.bounds import MAX_ROW_BYTES, BadRowError
-from tunesmith.data.columns import Plain, plain_turns
+from tunesmith.data.columns import Plain, plain_turns, table_turns
 from tunesmith.data.files import Line, lines, opened, pass_over, shown
 from tunesmith.data.formats import SAMPLE_ROWS, Example, Format, examples, recognise
 from tunesmith.data.mapping import mapped
-from tunesmith.data.reading import Fault, Row, decoded, read_rows
-from tunesmith.data.turns import Batch, turns_of
+from tunesmith.data.reading import (
+    Cells,
+    Fault,
+    Row,
+    checked_values,
+    csv_cells,
+    decoded,
+    parquet_batches,
+    read_rows,
+    row_of_cells,
+)
+from tunesmith.data.turns import Batch, empty_turns, turns_of
 from tunesmith.errors import DataError
 
 BATCH_BYTES: Final = 8 << 20
@@ -56,17 +69,18 @@ def scan(path: str | Path, form: Format) -> Iterator[Batch]:
     Raises DataError where the file cannot be read at all.
     """
     place = Path(path).expanduser()
-    if place.suffix.lower() in (".jsonl", ".ndjson"):
-        with opened(place) as file:
-            yield from _line_batches(file, form)
-    else:
-        yield from _row_batches(place, form)
+    lane = _LANES.get(place.suffix.lower())
+    if lane is None:
+        yield from _row_batches(read_rows(place), form)
+        return
+    with opened(place) as file:
+        yield from lane(file, place, form)
 
 
 # -- many rows at a time ----------------------------------------------------------------------------
 
 
-def _line_batches(file: BinaryIO, form: Format) -> Iterator[Batch]:
+def _line_batches(file: BinaryIO, _: Path, form: Format) -> Iterator[Batch]:
     """Yield the batches of a file of JSON Lines."""
     size = max(1, file.seek(0, io.SEEK_END))
     file.seek(0)
@@ -150,12 +164,136 @@ def _take(
         faults.append(Fault(number=row.number, place=row.place, reason=str(error)))
 
 
+# -- tables -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Table:
+    """Some rows of a table: their columns for the fast lane, and each by itself for the careful one."""
+
+    rows: Sequence[int]
+    lines: Sequence[int]
+    columns: Mapping[str, pl.Series]
+    singly: Callable[[Sequence[int]], Iterable[Row | Fault]]
+
+    def turns(self, form: Format) -> tuple[pl.DataFrame, list[Fault]]:
+        """Return the turns of the rows, and those that are refused."""
+        known = all(column in self.columns for column in form.columns.values())
+        fast = None
+        if known and len(set(form.columns.values())) == len(form.columns):
+            places = {
+                "row": pl.Series(self.rows, dtype=pl.UInt32),
+                "line": pl.Series(self.lines, dtype=pl.UInt32),
+            }
+            roles = {role: self.columns[column] for role, column in form.columns.items()}
+            fast = table_turns(pl.DataFrame({**places, **roles}), form)
+        plain, doubtful = fast or (empty_turns(), self.rows)
+        found: list[tuple[Example, int, int]] = []
+        faults: list[Fault] = []
+        for row in self.singly(list(doubtful)) if len(doubtful) else ():
+            _take(row, _line(row), form, found, faults)
+        if not found:
+            return plain, faults
+        return pl.concat([plain, turns_of(found)]).sort("row", "side", "turn"), faults
+
+
+def _parquet_batches(file: BinaryIO, path: Path, form: Format) -> Iterator[Batch]:
+    """Yield the batches of a Parquet file."""
+    first = 0
+    for batch, total in parquet_batches(file, path, batch_bytes=BATCH_BYTES):
+        rows = range(first, first + batch.num_rows)
+        turns, faults = _arrow_table(batch, form, rows, total).turns(form)
+        yield Batch(rows=rows, turns=turns, faults=tuple(faults), share=rows.stop / total)
+        first = rows.stop
+
+
+def _arrow_table(batch: Any, form: Format, rows: range, total: int) -> _Table:
+    """Return the rows that pyarrow holds in *batch*."""
+
+    def singly(numbers: Sequence[int]) -> Iterator[Row | Fault]:
+        some = (
+            batch if len(numbers) == len(rows) else batch.take((pl.Series(numbers) - rows.start).to_arrow())
+        )
+        for number, values in zip(numbers, some.to_pylist(), strict=True):
+            yield checked_values(values, number, total)
+
+    named = [name for name in form.columns.values() if batch.schema.names.count(name) == 1]
+    columns = {name: pl.Series(batch.column(name)) for name in named}
+    return _Table(rows=rows, lines=range(rows.start + 1, rows.stop + 1), columns=columns, singly=singly)
+
+
+def _cell_batches(file: BinaryIO, path: Path, form: Format) -> Iterator[Batch]:
+    """Yield the batches of a CSV or TSV file."""
+    size = max(1, os.fstat(file.fileno()).st_size)
+    cells = csv_cells(file, path)
+    header = next(cells, Cells(1, [])).cells
+    first = 0
+    while some := _some_cells(cells):
+        share = min(1.0, file.tell() / size)
+        rows = range(first, first + len(some))
+        turns, faults = _cell_table(header, some, rows, share).turns(form)
+        faults += _uneven(header, some, rows, share)
+        ordered = tuple(sorted(faults, key=lambda each: each.number))
+        yield Batch(rows=rows, turns=turns, faults=ordered, share=share)
+        first = rows.stop
+
+
+def _some_cells(cells: Iterator[Cells]) -> list[Cells]:
+    """Return the next rows, about BATCH_BYTES of them."""
+    some: list[Cells] = []
+    characters = 0
+    while characters < BATCH_BYTES and len(some) < BATCH_ROWS and (each := next(cells, None)) is not None:
+        some.append(each)
+        characters += sum(map(len, each.cells))
+    return some
+
+
+def _cell_table(header: list[str], some: list[Cells], rows: range, share: float) -> _Table:
+    """Return the rows that have as many cells as *header*."""
+    whole = [at for at, each in enumerate(some) if len(each.cells) == len(header)]
+
+    def singly(numbers: Sequence[int]) -> Iterator[Row | Fault]:
+        for number in numbers:
+            line, cells = some[number - rows.start]
+            yield row_of_cells(header, cells, line, number, share)
+
+    return _Table(
+        rows=[rows[at] for at in whole],
+        lines=[some[at].line for at in whole],
+        columns={
+            name: pl.Series([some[row].cells[at] for row in whole], dtype=pl.String)
+            for at, name in enumerate(header)
+        },
+        singly=singly,
+    )
+
+
+def _uneven(header: list[str], some: list[Cells], rows: range, share: float) -> Iterator[Fault]:
+    """Yield the rows that have more or fewer cells than *header*."""
+    for number, (line, cells) in zip(rows, some, strict=True):
+        if len(cells) != len(header):
+            row = row_of_cells(header, cells, line, number, share)
+            assert isinstance(row, Fault)
+            yield row
+
+
+_LANES: Final[Mapping[str, Callable[[BinaryIO, Path, Format], Iterator[Batch]]]] = MappingProxyType(
+    {
+        ".jsonl": _line_batches,
+        ".ndjson": _line_batches,
+        ".parquet": _parquet_batches,
+        ".csv": _cell_batches,
+        ".tsv": _cell_batches,
+    }
+)
+"""The kinds of files that are read many rows at a time, by suffix."""
+
+
 # -- row by row -------------------------------------------------------------------------------------
 
 
-def _row_batches(path: Path, form: Format) -> Iterator[Batch]:
-    """Yield the batches of a file that is not JSON Lines."""
-    rows = read_rows(path)
+def _row_batches(rows: Iterator[Row | Fault], form: Format) -> Iterator[Batch]:
+    """Yield the batches of *rows* that come singly."""
     first, share = 0, 0.0
     while some := list(islice(rows, BATCH_ROWS)):
         found: list[tuple[Example, int, int]] = []
