@@ -121,7 +121,7 @@ def _harmless(key: str, asked: Recipe, runs: Any) -> bool:
     if key == "quantization.quant_storage":
         return asked.quantization is not None and asked.quantization.quant_storage == "uint8"
     if key == PLACE:
-        return runs == "cpu"
+        return bool(runs == "cpu")
     return False
 
 
