@@ -11,6 +11,7 @@ from typing import Final
 from tunesmith.checks.boilerplate import Boilerplate
 from tunesmith.checks.check import Asked, Check
 from tunesmith.checks.checking import Report, check_rows
+from tunesmith.checks.complexity import Complexity
 from tunesmith.checks.contradiction import Contradiction
 from tunesmith.checks.control import Control
 from tunesmith.checks.empty import Empty
@@ -19,6 +20,7 @@ from tunesmith.checks.finding import Evidence, Finding
 from tunesmith.checks.label_noise import LabelNoise
 from tunesmith.checks.language import Language
 from tunesmith.checks.leakage import Leakage
+from tunesmith.checks.low_diversity import LowDiversity
 from tunesmith.checks.mojibake import Mojibake
 from tunesmith.checks.near_duplicate import NearDuplicate
 from tunesmith.checks.pii import Pii
@@ -53,6 +55,8 @@ CHECKS: Final[tuple[type[Check], ...]] = (
     TemplateArtefact,
     RoleOrder,
     Untrained,
+    LowDiversity,
+    Complexity,
     LabelNoise,
     Size,
 )
