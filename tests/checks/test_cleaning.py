@@ -19,6 +19,8 @@ from tunesmith.checks.cleaning import Cleaned, clean_rows
 from tunesmith.checks.control import Control
 from tunesmith.checks.empty import Empty
 from tunesmith.checks.exact_duplicate import ExactDuplicate
+from tunesmith.checks.mojibake import Mojibake
+from tunesmith.checks.near_duplicate import NearDuplicate
 from tunesmith.checks.pii import Pii
 from tunesmith.data.manifest import DataFile
 from tunesmith.data.scanning import recognised
@@ -77,7 +79,7 @@ def test_every_row_left_out_says_why(clean: Clean, tmp_path: Path) -> None:
         "rows that say the same as an earlier row, character for character; row 0 stays in its stead"
     )
     assert reasons[1]["empty"] == "rows that ask nothing, or answer nothing; the text of assistant is empty"
-    assert {"exact_duplicate", "empty"} <= set(reasons[2])
+    assert set(reasons[2]) == {"empty"}  # the row that it repeats does not stay
     assert reasons[3]["unreadable"].startswith("line 6 is not JSON")
     assert reasons[4]["unreadable"] == "line 7 has instruction = 5, expected a text"
     assert (cleaned.rows, cleaned.dropped) == (1, 5)
@@ -94,6 +96,20 @@ def test_texts_are_mended_and_what_then_repeats_goes(clean: Clean, tmp_path: Pat
     assert told[1]["reasons"][0]["reason"].endswith("row 1 stays in its stead")
     steps = [(step.name, step.rows_in, step.rows_out, step.counts["mended"]) for step in cleaned.steps]
     assert steps == [("empty", 3, 2, 0), ("pii", 2, 2, 1), ("exact_duplicate", 2, 1, 0)]
+
+
+def test_a_row_does_not_go_for_one_that_goes_too(clean: Clean, tmp_path: Path) -> None:
+    """Of two that nearly say the same, the first cannot be read any more by people: the second stays."""
+    said = (
+        "The library opens at nine in the morning and closes at six in the evening on every day of the week, "
+        "but on the first Monday of each month, when its staff meet, it opens one hour later than that."
+    )
+    first = {"instruction": "When does the library open?", "output": f"{said} Come\ufffd in."}
+    second = {"instruction": "When does the library open?", "output": f"{said} Come in."}
+    clean([first, second], [NearDuplicate, Mojibake])
+    assert rows_of(tmp_path / "out.jsonl") == [second]
+    (told,) = rows_of(tmp_path / "out.rejected.jsonl")
+    assert (told["row"], [each["check"] for each in told["reasons"]]) == (0, ["mojibake"])
 
 
 def test_the_manifest_proves_what_was_done(clean: Clean, tmp_path: Path) -> None:

@@ -255,14 +255,14 @@ class _Cursor:
     """Rows in order, asked for in order."""
 
     def __init__(self, rows: Sequence[int]) -> None:
-        self._rows = rows
+        self.rows = rows
         self._at = 0
 
     def holds(self, row: int) -> bool:
         """Return whether *row* is among them; no smaller one may be asked for later."""
-        while self._at < len(self._rows) and self._rows[self._at] < row:
+        while self._at < len(self.rows) and self.rows[self._at] < row:
             self._at += 1
-        return self._at < len(self._rows) and self._rows[self._at] == row
+        return self._at < len(self.rows) and self.rows[self._at] == row
 
 
 @dataclass
@@ -279,21 +279,25 @@ class _Plan:
 
     @classmethod
     def of(cls, report: Report, ready: Sequence[Check], number: int) -> _Plan:
-        """Return what follows from *report* of the checks that are *ready*, in round *number*."""
+        """Return what follows from *report* of the checks that are *ready*, in round *number*.
+
+        A row that would go because another stays waits for the next round if that other goes too.
+        """
         named = {check.name: check for check in ready}
         found = {each.check: each for each in report.findings}
         order = [name for name in ("unreadable", *named) if name in found]
+        gone = {row for name in order for row in found[name].drop}
         drops = [
-            (found[name], _summary(named.get(name)), _Cursor(found[name].drop))
+            (found[name], _summary(named.get(name)), _Cursor(rows))
             for name in order
-            if found[name].drop
+            if (rows := [row for row in found[name].drop if found[name].instead.get(row) not in gone])
         ]
         mending = [
             named[name] for name in order if name in named and type(named[name]).mend is not Check.mend
         ]
         mends = [(check, _Cursor(found[check.name].rows)) for check in mending if number <= MENDING_ROUNDS]
         touched = heapq.merge(
-            *(each.drop for each, _, _ in drops), *(found[check.name].rows for check, _ in mends)
+            *(cursor.rows for _, _, cursor in drops), *(found[check.name].rows for check, _ in mends)
         )
         return cls(number=number, drops=drops, mends=mends, _touched=chain(touched, [sys.maxsize]))
 
