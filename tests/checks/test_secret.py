@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tunesmith.checks import CHECKS, Asked, check_rows
 from tunesmith.checks.finding import Finding
 from tunesmith.checks.secret import Secret, bits_per_character
+from tunesmith.data.scanning import recognised
 
 Found = Callable[..., Finding | None]
 
@@ -86,3 +90,18 @@ def test_the_entropy_of_a_text_is_at_most_that_of_its_different_characters(text:
     """Between none, for one character again and again, and log2 of how many there are."""
     bits = bits_per_character(text)
     assert -1e-9 <= bits <= (len(set(text)) - 1).bit_length() + 1e-9
+
+
+def test_no_finding_of_any_check_shows_a_secret_or_a_person(tmp_path: Path) -> None:
+    """What other checks show of a row is masked as well, in the report and in its JSON."""
+    shown = (SECRETS["AWS"], SECRETS["GitHub"], "zhang.wei@gmail.com", "13812345678")
+    rows = [{"prompt": "q", "completion": f"\u200b{each} https://a.example/{each}\ufffd"} for each in shown]
+    rows += [
+        {"prompt": f"q {each}", "completion": ["", "13812345678"][n % 2]} for n, each in enumerate(shown)
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows * 2), encoding="utf-8")
+    report, _ = check_rows(Asked(form=recognised(path), path=path), CHECKS)
+    assert {"secret", "pii", "control", "mojibake", "url"} <= {each.check for each in report.findings}
+    told = json.dumps(report.to_mapping(), ensure_ascii=False) + repr(report)
+    assert not [each for each in shown if each in told]

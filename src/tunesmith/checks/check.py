@@ -53,9 +53,11 @@ class Check(ABC):
     """What findings and options call it."""
     cheap: ClassVar[bool] = True
     """Whether it keeps pace with reading; the others can be left out with ``--quick``."""
+    private: ClassVar[bool] = False
+    """Whether nobody may see what it finds: its ``mend`` masks the evidence of every check."""
     relative: ClassVar[bool] = False
-    """Whether a row is judged by the others, as an outlier is: cleaning lets such a check look once, since among
-    the rows that stay there are outliers again."""
+    """Whether a row is judged by the others, as an outlier is: cleaning lets such a check look once, since
+    among the rows that stay there are outliers again."""
 
     @classmethod
     def of(cls, asked: Asked) -> Check | str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from tunesmith.checks.check import SHOWN, Asked, Check
 from tunesmith.checks.finding import SEVERITIES, Evidence, Finding
@@ -15,6 +16,8 @@ from tunesmith.data.turns import Batch
 from tunesmith.errors import UnsupportedError
 from tunesmith.units import counted
 
+_ESCAPED: Final = re.compile(r"(\\(?:[nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}))")
+"""A mark that cannot be printed, as evidence shows it."""
 Progress = Callable[[int, float], None]
 """Told how many rows are read, and which share of the file that is, 0 to 1."""
 
@@ -91,6 +94,7 @@ def check_rows(
             passed.append(check.name)
         else:
             findings.append(finding)
+    findings = [_masked(each, [check for check in ready if check.private]) for each in findings]
     report = Report(
         path=str(asked.path),
         rows=rows,
@@ -100,6 +104,29 @@ def check_rows(
         skipped=tuple(skipped),
     )
     return report, ready
+
+
+def _masked(finding: Finding, private: Sequence[Check]) -> Finding:
+    """Return *finding* whose evidence shows nothing that *private* checks find."""
+    evidence = finding.evidence
+    for check in private:
+        evidence = tuple(
+            replace(
+                one,
+                text=_hidden(one.text, check),
+                note=_hidden(one.note, check),
+                note_zh=_hidden(one.note_zh, check),
+            )
+            for one in evidence
+        )
+    return replace(finding, evidence=evidence)
+
+
+def _hidden(text: str, check: Check) -> str:
+    """Return *text* mended, and between its escapes as well, which stand for what is no letter."""
+    return "".join(
+        part if _ESCAPED.fullmatch(part) else check.mend(part) for part in _ESCAPED.split(check.mend(text))
+    )
 
 
 class _Unreadable:

@@ -220,6 +220,7 @@ class Pii(Check):
     """Flags rows that hold what names or reaches a person; of each thing only two characters are shown."""
 
     name = "pii"
+    private = True
 
     def __init__(self) -> None:
         self._flagged = Flagged()

@@ -151,6 +151,7 @@ class Secret(Check):
     """Flags rows in which a key, a password or a token stands; of each only two characters are shown."""
 
     name = "secret"
+    private = True
 
     def __init__(self) -> None:
         self._flagged = Flagged()
