@@ -9,6 +9,7 @@ of JSON on standard input and writes an empty line after each.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import subprocess
@@ -140,10 +141,12 @@ def _make(job: Job) -> None:
 
 def serve(jobs: TextIO, done: TextIO, make: Callable[[Job], None] = _make) -> None:
     """Do the *jobs*, one a line, and say when each is *done*."""
-    for line in jobs:
+    for index, line in enumerate(jobs):
         with contextlib.suppress(TunesmithError):  # the first process comes to it, too, and says so
             make(json.loads(line))
         print(file=done, flush=True)
+        if index == 0:  # what is imported by now stays, and need not be walked again for garbage
+            gc.freeze()
 
 
 if __name__ == "__main__":
