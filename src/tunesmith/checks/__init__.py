@@ -17,6 +17,7 @@ from tunesmith.checks.control import Control
 from tunesmith.checks.empty import Empty
 from tunesmith.checks.exact_duplicate import ExactDuplicate
 from tunesmith.checks.finding import Evidence, Finding
+from tunesmith.checks.fragmentation import Fragmentation
 from tunesmith.checks.label_noise import LabelNoise
 from tunesmith.checks.language import Language
 from tunesmith.checks.leakage import Leakage
@@ -33,11 +34,13 @@ from tunesmith.checks.too_long import TooLong
 from tunesmith.checks.too_short import TooShort
 from tunesmith.checks.untrained import Untrained
 from tunesmith.checks.url import Url
+from tunesmith.checks.wrong_answer import WrongAnswer
 
 __all__ = ["CHECKS", "Asked", "Check", "Evidence", "Finding", "Report", "check_rows"]
 
 CHECKS: Final[tuple[type[Check], ...]] = (
     Contradiction,
+    WrongAnswer,
     ExactDuplicate,
     NearDuplicate,
     Leakage,
@@ -58,6 +61,7 @@ CHECKS: Final[tuple[type[Check], ...]] = (
     LowDiversity,
     Complexity,
     LabelNoise,
+    Fragmentation,
     Size,
 )
 """Every check."""
