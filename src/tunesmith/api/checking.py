@@ -70,11 +70,12 @@ def about(
 ) -> Asked:
     """Return what the checks may use, with the format of the file recognised."""
     from tunesmith.checks import Asked
+    from tunesmith.data.hub import pinned
     from tunesmith.data.mapping import parse_columns
     from tunesmith.data.scanning import recognised
     from tunesmith.data.tokenizer import load_tokenizer
 
-    place = Path(path).expanduser()
+    place = pinned(path)
     return Asked(
         form=recognised(place, columns=parse_columns(columns) if isinstance(columns, str) else columns),
         path=place,

@@ -15,6 +15,7 @@ from tunesmith.data.bounds import BadRowError
 from tunesmith.data.chat import Encoded, Encoder, weight
 from tunesmith.data.files import shown
 from tunesmith.data.formats import SAMPLE_ROWS, Example, Format, examples, recognise
+from tunesmith.data.hub import pinned
 from tunesmith.data.lengths import Lengths, Ranges, Remark
 from tunesmith.data.reading import Fault, Row, read_rows
 from tunesmith.data.templates import ChatTemplate
@@ -58,7 +59,7 @@ def measure(  # noqa: PLR0913 -- each is one option of the commands, by name
             f"sequence_length is {sequence_length} and sample {sample}, expected numbers of 1 or more."
         )
     files = tokenizer if isinstance(tokenizer, TokenizerFiles) else load_tokenizer(tokenizer)
-    place = Path(path).expanduser()
+    place = pinned(path)
     chosen = choose_template(files, template)
     reading = _Reading(place, progress, form)
     tally = _Tally()

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 
 from tunesmith.data.bounds import MAX_KEYS, MAX_ROW_BYTES, BadRowError, check_text, decode_row
 from tunesmith.data.files import Line, lines, opened, shown
+from tunesmith.data.hub import data_set_batches, is_data_set
 from tunesmith.errors import DataError, MissingExtraError
 
 _CHUNK: Final = 1 << 20
@@ -59,10 +60,17 @@ def read_rows(path: str | Path) -> Iterator[Row | Fault]:
     """Yield the rows of the file at *path*, in its order, within bounded memory.
 
     The suffix says the kind: .jsonl or .ndjson, .json (a list of objects, or one object a line), .csv, .tsv,
-    .parquet, .txt or .md (each line that is not blank is a row with the column ``text``).
+    .parquet, .txt or .md (each line that is not blank is a row with the column ``text``). A name of the Hub
+    and a folder that datasets saved are read by :mod:`~tunesmith.data.hub`.
     Raises DataError where the file cannot be read at all, and MissingExtraError for Parquet without pyarrow.
     """
     place = Path(path).expanduser()
+    if is_data_set(place):
+        number = 0
+        for batch, total in data_set_batches(place):
+            yield from rows_of_arrow(batch, number, total)
+            number += batch.num_rows
+        return
     reader = _READERS.get(place.suffix.lower())
     if reader is None:
         kinds = ", ".join(_READERS)
@@ -301,7 +309,9 @@ def checked_values(values: dict[str, Any], number: int, total: int) -> Row | Fau
         check_text(values)
     except BadRowError as error:
         return Fault(number=number, place=f"row {number}", reason=str(error))
-    return Row(number=number, place=f"row {number}", values=values, share=(number + 1) / total)
+    return Row(
+        number=number, place=f"row {number}", values=values, share=(number + 1) / total if total else 0.0
+    )
 
 
 def _check_parquet(metadata: Any, path: Path) -> None:

@@ -21,6 +21,7 @@ from tunesmith.data.bounds import MAX_ROW_BYTES, BadRowError
 from tunesmith.data.columns import Plain, plain_turns, table_turns
 from tunesmith.data.files import Line, lines, opened, pass_over, shown
 from tunesmith.data.formats import SAMPLE_ROWS, Example, Format, examples, recognise
+from tunesmith.data.hub import data_set_batches, is_data_set
 from tunesmith.data.mapping import mapped
 from tunesmith.data.reading import (
     Cells,
@@ -69,6 +70,9 @@ def scan(path: str | Path, form: Format) -> Iterator[Batch]:
     Raises DataError where the file cannot be read at all.
     """
     place = Path(path).expanduser()
+    if is_data_set(place):
+        yield from _arrow_batches(data_set_batches(place), form)
+        return
     lane = _LANES.get(place.suffix.lower())
     if lane is None:
         yield from _row_batches(read_rows(place), form)
@@ -199,11 +203,16 @@ class _Table:
 
 def _parquet_batches(file: BinaryIO, path: Path, form: Format) -> Iterator[Batch]:
     """Yield the batches of a Parquet file."""
+    yield from _arrow_batches(parquet_batches(file, path, batch_bytes=BATCH_BYTES), form)
+
+
+def _arrow_batches(batches: Iterable[tuple[Any, int]], form: Format) -> Iterator[Batch]:
+    """Yield the turns of *batches* of pyarrow, each with the number of all rows."""
     first = 0
-    for batch, total in parquet_batches(file, path, batch_bytes=BATCH_BYTES):
+    for batch, total in batches:
         rows = range(first, first + batch.num_rows)
         turns, faults = _arrow_table(batch, form, rows, total).turns(form)
-        yield Batch(rows=rows, turns=turns, faults=tuple(faults), share=rows.stop / total)
+        yield Batch(rows=rows, turns=turns, faults=tuple(faults), share=rows.stop / total if total else 0.0)
         first = rows.stop
 
 

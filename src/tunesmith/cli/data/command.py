@@ -64,8 +64,8 @@ def counted(default: int | None = None) -> Mapping[str, Any]:
 
 
 FILE: Final[Option] = (
-    "the data: .jsonl, .json, .csv, .parquet or .txt",
-    "数据文件：.jsonl、.json、.csv、.parquet 或 .txt",
+    "the data: .jsonl, .json, .csv, .parquet, .txt, or hub:owner/name:config:split",
+    "数据：.jsonl、.json、.csv、.parquet、.txt，或 hub:owner/name:config:split",
     {"metavar": "FILE"},
 )
 """The file that most verbs are about."""
