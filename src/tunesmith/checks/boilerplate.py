@@ -147,7 +147,11 @@ class Boilerplate(Check):
         rows = tuple(sorted({*self._flagged.rows, *tails["row"].to_list()}))
         if not rows:
             return None
-        again = tails["row"].n_unique()
+        page, again = len(self._flagged.rows), tails["row"].n_unique()
+        told = [f"{counted(page, 'row')} with what surrounds a page"] if page else []
+        told += [f"{counted(again, 'row')} that end with a line that many answers share"] if again else []
+        told_zh = [f"{page:,} 行含有网页套话"] if page else []
+        told_zh += [f"{again:,} 行与许多回答有相同的最后一行"] if again else []
         ends = [
             Evidence.of(
                 row, line, self._texts.get(hash_, ""), "the last line of many answers", "许多回答都以此行结尾"
@@ -158,9 +162,8 @@ class Boilerplate(Check):
             check=self.name,
             severity="warning",
             rows=rows,
-            message=f"{counted(len(rows), 'row')} with what surrounds a page, or with a last line that many "
-            f"answers share ({again:,}).",
-            message_zh=f"{len(rows):,} 行含有网页套话，或与许多回答有相同的最后一行（{again:,} 行）。",
+            message=f"{'; '.join(told)}.",
+            message_zh=f"{'；'.join(told_zh)}。",
             fix="Take such lines out; cleaning does, if they are known, and drops answers of nothing else.",
             fix_zh="去掉这些行；clean 会去掉含有已知套话的行，以及全是套话的回答。",
             evidence=(*self._flagged.evidence, *ends)[:SHOWN],
