@@ -22,7 +22,8 @@ _ANSWER: Final = r"(?:answer|respond|reply|return|output|provide|write your answ
 _ANSWER_ZH: Final = r"(?:回答|输出|返回|回复|作答|给出)"
 _PROGRAM: Final = (
     r"(?i)(?-u:\b)(?:function|script|program|code|python|java|javascript|typescript|sql|method|class|endpoint|api"
-    r"|regex|bash|command|schema|parse[rs]?|convert|explain|how (?:to|do|does|can))(?-u:\b)|函数|代码|程序|脚本|接口|解析|如何|怎么"
+    r"|regex|bash|command|schema|parse[rs]?|convert|explain|how (?:to|do|does|can))(?-u:\b)"
+    r"|函数|代码|程序|脚本|接口|解析|如何|怎么"
 )
 _LETTER: Final = re.compile(
     r"\W*(?:(?:the )?(?:correct )?(?:answer|option|choice)(?: is)?|答案(?:是|为)?|选择?)?\W*([A-Z])(?![a-z])"

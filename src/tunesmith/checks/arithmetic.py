@@ -198,7 +198,7 @@ def comes_to(value: Fraction, result: Fraction, digits: int) -> bool:
     """
     if value == result:
         return True
-    if digits >= FLOAT_DIGITS and abs(value - result) * 10**9 < max(abs(value), 1):
+    if digits >= FLOAT_DIGITS and abs(value - result) * 10**9 < max(abs(value), Fraction(1)):
         return True  # as floating-point numbers are printed
     places = 10 ** min(digits, MOST_DIGITS)
     return (value * places).denominator != 1 and abs(value - result) * places < 1
