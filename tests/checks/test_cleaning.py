@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import lzma
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -286,3 +288,17 @@ def test_a_check_that_judges_rows_by_the_others_looks_once(clean: Clean, tmp_pat
     cleaned = clean([GOOD, {**GOOD, "output": "Another answer"}], [Longest, Empty])
     assert looked == ["seen"]
     assert (cleaned.rows, cleaned.left) == (1, ())
+
+
+def test_a_data_set_that_datasets_saved_is_cleaned_like_a_file(tmp_path: Path) -> None:
+    """The manifest tells it by its rows, since it is no single file."""
+    datasets.disable_progress_bars()
+    rows = [GOOD, GOOD, {**GOOD, "output": "Another answer."}]
+    datasets.Dataset.from_list(rows).save_to_disk(str(tmp_path / "saved"))
+    asked = Asked(form=recognised(tmp_path / "saved"), path=tmp_path / "saved")
+    clean_rows(asked, [ExactDuplicate], tmp_path / "out.jsonl", settings={})
+    assert rows_of(tmp_path / "out.jsonl") == [rows[0], rows[2]]
+    (source,) = json.loads((tmp_path / "out.jsonl.manifest.json").read_text())["inputs"]
+    said = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    assert source["sha256"] == hashlib.sha256(said.encode()).hexdigest()
+    assert source["rows"] == 3

@@ -26,7 +26,7 @@ from tunesmith.data.bounds import decode_row
 from tunesmith.data.drafting import checked_outputs, companion, drafted
 from tunesmith.data.files import shown
 from tunesmith.data.manifest import DataFile, Manifest, Step
-from tunesmith.data.rewriting import RawRow, changed_texts, fault_of, raw_rows
+from tunesmith.data.rewriting import RawRow, changed_texts, fault_of, identified, raw_rows
 from tunesmith.data.writing import RowWriter, write_manifest
 from tunesmith.errors import DataError
 
@@ -117,7 +117,7 @@ def clean_rows(
     inputs = (asked.path, *asked.against)
     place = checked_outputs(output, inputs=inputs, overwrite=overwrite, words=[_REJECTED])
     with drafted(place) as folder:
-        read = tuple(DataFile.of(each) for each in inputs)
+        read = tuple(identified(each) for each in inputs)
         work = _Work(asked, checks, folder, progress)
         with RowWriter(companion(folder / place.name, _REJECTED)) as rejected:
             before, after, rounds = work.done(rejected)

@@ -20,9 +20,11 @@ from tunesmith.data.drafting import checked_outputs, drafted
 from tunesmith.data.files import shown
 from tunesmith.data.formats import Format
 from tunesmith.data.gathering import BYTES_PER_TOKEN, Gathered, Gathering, Progress, Source
+from tunesmith.data.hub import pinned
 from tunesmith.data.lengths import Remark
 from tunesmith.data.manifest import DataFile, Manifest, Step
 from tunesmith.data.mixture import Drawn, Mixing, Mixture, Part, draw, interleaved
+from tunesmith.data.rewriting import identified
 from tunesmith.data.scanning import recognised
 from tunesmith.data.writing import RowWriter, write_manifest
 from tunesmith.errors import DataError
@@ -49,7 +51,7 @@ def mix(
     place = checked_outputs(output, inputs=inputs, overwrite=settings.overwrite)
     layout = layout_of({shown(file.path): file.form for file in files})
     with drafted(place) as folder, Gathering(folder, layout, heldout, settings, progress) as gathering:
-        read = tuple(DataFile.of(each) for each in inputs)
+        read = tuple(identified(each) for each in inputs)
         gathered = [gathering.gathered(file, index / len(files)) for index, file in enumerate(files)]
         supplies = [each.supply(settings) for each in gathered]
         drawn = draw(supplies, settings)
@@ -74,8 +76,8 @@ def mix(
 
 def _files(sources: Mapping[str | Path, float | None], settings: Mixing) -> list[Source]:
     """Return the sources by name, the general last, in whatever order they were given."""
-    given = [(Path(path).expanduser(), weight, False) for path, weight in sources.items()]
-    given += [(Path(path).expanduser(), None, True) for path in settings.general]
+    given = [(pinned(path), weight, False) for path, weight in sources.items()]
+    given += [(pinned(path), None, True) for path in settings.general]
     weights = [weight for _, weight, _ in given if weight is not None]
     if weights and len(weights) < len(given):
         raise DataError(f"{len(weights)} of {len(given)} sources have a share. Give one to each, or to none.")

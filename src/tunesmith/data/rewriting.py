@@ -7,6 +7,7 @@ decimal as its digits, bytes in base64, and a number that JSON does not know as 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,8 @@ from typing import Final, NamedTuple
 from tunesmith.data.bounds import BadRowError
 from tunesmith.data.files import Line, lines, opened
 from tunesmith.data.formats import Format, examples
+from tunesmith.data.hub import is_data_set
+from tunesmith.data.manifest import DataFile
 from tunesmith.data.reading import Row, decoded, read_rows
 
 _SPOKEN: Final = ("content", "value", "text")
@@ -50,6 +53,21 @@ def raw_rows(path: Path) -> Iterator[RawRow]:
             yield RawRow(each.number, line, json.dumps(plain(each.values), ensure_ascii=False), "")
         else:
             yield RawRow(each.number, line, "", each.reason)
+
+
+def identified(path: Path) -> DataFile:
+    """Return what tells the data at *path* from others: a file's bytes, or a data set's rows as JSON Lines.
+
+    Raises DataError where it cannot be read.
+    """
+    if not is_data_set(path):
+        return DataFile.of(path)
+    digest, size, rows = hashlib.sha256(), 0, 0
+    for raw in raw_rows(path):
+        line = raw.text.encode("utf-8") + b"\n"
+        digest.update(line)
+        size, rows = size + len(line), rows + 1
+    return DataFile(path=str(path), bytes=size, sha256=digest.hexdigest(), rows=rows)
 
 
 def _raw_lines(path: Path) -> Iterator[RawRow]:
