@@ -175,17 +175,19 @@ class _Reading:
         rows = read_rows(self._file.path)
         while some := list(islice(rows, _BATCH_ROWS)):
             self.rows += len(some)
-            known = [(row, found) for row in some if (found := self._examples(row))]
+            known = []
+            for row in some:
+                if isinstance(row, Fault):
+                    self._fault(row.place, row.reason)
+                elif found := self._examples(row):
+                    known.append((row, found))
             held = self._held_out(known)
             for row, _ in known:
                 if row.number not in held:
                     yield from self._kept(row)
 
-    def _examples(self, row: Row | Fault) -> tuple[Example, ...]:
+    def _examples(self, row: Row) -> tuple[Example, ...]:
         """Return the examples of *row* as it stands; none, and the reason kept in mind, where it is bad."""
-        if isinstance(row, Fault):
-            self._fault(row.place, row.reason)
-            return ()
         try:
             return examples(row, self._file.form)
         except BadRowError as error:

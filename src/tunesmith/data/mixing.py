@@ -6,6 +6,7 @@ row.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -119,7 +120,9 @@ def _write(
 ) -> DataFile:
     """Write the rows that are drawn to *path*, and return the file."""
     total = sum(len(one.rows) for one in drawn)
-    sizes = [[each.tokens[row] for row in one.rows] for each, one in zip(gathered, drawn, strict=True)]
+    sizes = [
+        array("I", (each.tokens[row] for row in one.rows)) for each, one in zip(gathered, drawn, strict=True)
+    ]
     with ExitStack() as stack, RowWriter(path) as out:
         drafts = [stack.enter_context(each.draft.open("rb")) for each in gathered]
         for source, place in interleaved(sizes):
