@@ -131,12 +131,16 @@ class Words:
         """Return the tokens of each of *texts*, without those that a tokenizer adds."""
         found: list[int] = []
         for some in _portions(texts):
-            found += self._ask({"texts": some, "ids": False})["lengths"]
+            found += self._ask({"texts": some})["lengths"]
         return pl.Series(found, dtype=pl.Int64)
 
     def pieces(self, texts: Sequence[str]) -> list[list[str]]:
         """Return the tokens that each of *texts* becomes, as the tokenizer calls them."""
-        return [list(each) for each in self._ask({"texts": texts, "ids": True})["pieces"]]
+        return [list(each) for each in self._ask({"texts": texts, "pieces": True})["pieces"]]
+
+    def holding(self, texts: pl.Series, token: str) -> list[bool]:
+        """Return for each of *texts* whether *token* is among its tokens."""
+        return [token in each for some in _portions(texts) for each in self.pieces(some)]
 
     def lossy(self, texts: pl.Series) -> list[bool]:
         """Return for each of *texts* whether it reads otherwise after tokenizing it and back."""
@@ -245,7 +249,7 @@ def candidates(texts: pl.Series, words: Words, most: int) -> list[tuple[str, int
     Of terms that hold each other only the first is taken.
     """
     found = list(terms(texts).items())
-    pieces = [len(each) for each in words.pieces([_within(term) for term, _ in found])]
+    pieces = [len(each) for each in words.pieces([spoken(term) for term, _ in found])]
     wasted = [
         (count * (size - 1), term, count)
         for (term, count), size in zip(found, pieces, strict=True)
@@ -260,7 +264,7 @@ def candidates(texts: pl.Series, words: Words, most: int) -> list[tuple[str, int
     return chosen
 
 
-def _within(term: str) -> str:
+def spoken(term: str) -> str:
     """Return *term* as it stands within a sentence: after a blank, in scripts that have blanks."""
     return term if "\u3040" <= term[0] <= "\u9fff" or "\u0e00" <= term[0] <= "\u0eff" else f" {term}"
 
