@@ -1,6 +1,6 @@
 """How many seeded faults each check finds again, and how often it flags what only looks like one.
 
-    python benchmarks/data_faults.py [--write docs/data-checks.json] [CHECK ...]
+    python benchmarks/data_faults.py [--write benchmarks/rows/data_faults.json] [CHECK ...]
 
 The rows are real ones, English and Chinese (tests/data/corpus/README.md says from where). For each check,
 faults and look-alikes are made from rows drawn by a seed, and put among all the others at random places; then
@@ -120,6 +120,8 @@ def measured(
     faults = sum(one.faulty for one in planted)
     return {
         "check": kind.check,
+        "fault": kind.spoiled,
+        "look_alike": kind.innocent,
         "faults": faults,
         "found": faults - len(missed),
         "alike": len(planted) - faults,
@@ -137,7 +139,8 @@ def told(figure: dict[str, Any]) -> str:
     right = figure["found"] + figure["mistaken"]
     precision = wilson(figure["found"], right)
     return (
-        f"{figure['check']:18} recall {figure['found']:3}/{figure['faults']:3} [{recall[0]:.2f}-{recall[1]:.2f}]  "
+        f"{figure['check']:18} "
+        f"recall {figure['found']:3}/{figure['faults']:3} [{recall[0]:.2f}-{recall[1]:.2f}]  "
         f"precision {figure['found']:3}/{right:3} [{precision[0]:.2f}-{precision[1]:.2f}]  "
         f"of the others {figure['real_flagged']}/{figure['real']}"
     )

@@ -14,18 +14,24 @@ import contextlib
 import functools
 import io
 import json
+import lzma
+import math
 import os
 import re
 import shlex
 import shutil
 import sys
 import tempfile
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from tunesmith import cli
-from tunesmith.api import flags
+from tunesmith.api import flags, inert
+from tunesmith.checks import CHECKS, Asked, Check, check_rows
+from tunesmith.data.scanning import recognised
 from tunesmith.hardware import GPUS, Gpu
 from tunesmith.units import GIB
 
@@ -43,8 +49,20 @@ def rendered(text: str) -> str:
     """Return *text* with everything that is made made anew."""
     with tempfile.TemporaryDirectory() as name:
         shutil.copytree(ROOT / "examples" / "data", name, dirs_exist_ok=True)
+        if "--model tokenizer" in text:
+            unpack_tokenizer(Path(name, "tokenizer"))
         text = CONSOLE.sub(lambda block: console(block[1], Path(name)), text)
     return MADE.sub(lambda stretch: f"{stretch[1]}{SECTIONS[stretch[2]]()}{stretch[4]}", text)
+
+
+def unpack_tokenizer(folder: Path) -> None:
+    """Put the real tokenizer of the tests into *folder*, which is made."""
+    folder.mkdir()
+    for each in (ROOT / "tests" / "data" / "tokenizer").glob("*.json*"):
+        data = each.read_bytes()
+        (folder / each.name.removesuffix(".xz")).write_bytes(
+            lzma.decompress(data) if each.suffix == ".xz" else data
+        )
 
 
 def console(block: str, folder: Path) -> str:
@@ -57,7 +75,8 @@ def console(block: str, folder: Path) -> str:
         asked = command.replace(CONTINUED, " ").removeprefix("$ tunesmith ")
         if asked.startswith("data "):
             with inside(folder):
-                told.append(f"{command}\n{printed.__wrapped__(asked)}")
+                answer = printed.__wrapped__(asked).replace(f"{folder.resolve()}/", "")
+                told.append(f"{command}\n{answer}")
         else:
             told.append(f"{command}\n{printed(asked)}")
     return "\n".join(told)
@@ -146,11 +165,111 @@ def accuracy() -> str:
     return table
 
 
+def checks() -> str:
+    """Return every check: what it does, why it matters, what it cannot see, and an example."""
+    given = json.loads((ROOT / "docs" / "data-checks.json").read_text(encoding="utf-8"))
+    return "\n".join(f"{described(check)}\n{example(check, given.get(check.name))}" for check in CHECKS)
+
+
+def described(check: type[Check]) -> str:
+    """Return the docstring of a check's file, paragraph by paragraph."""
+    text = sys.modules[check.__module__].__doc__ or ""
+    what, _, rest = text.partition(": ")[2].partition("\n\n")
+    why, _, limits = rest.partition("*Known limits.*")
+    pace = "" if check.cheap else " Left out with `--quick`."
+    parts = (f"{what[0].upper()}{what[1:]}{pace}", why, f"*Known limits.*{limits}")
+    told = [" ".join(part.split()).replace("``", "`").replace("<", "&lt;") for part in parts]
+    told = [valued(check, part) for part in told]
+    return f"### {check.name}\n\n" + "\n\n".join(map(wrapped, told)) + "\n"
+
+
+def valued(check: type[Check], text: str) -> str:
+    """Return *text* with the value of a constant where its name stands, and modules without their role."""
+
+    def value(name: re.Match[str]) -> str:
+        found = getattr(sys.modules[check.__module__], name[0], None)
+        return f"{found:,}" if isinstance(found, int | float) else name[0]
+
+    return re.sub(r"\b[A-Z][A-Z_]{3,}\b", value, re.sub(r":\w+:`([^`]+)`", r"`\1`", text))
+
+
+def wrapped(text: str) -> str:
+    """Return *text* in lines of 120 characters at most."""
+    return "\n".join(textwrap.wrap(text, 120, break_long_words=False, break_on_hyphens=False))
+
+
+def example(check: type[Check], given: dict[str, Any] | None) -> str:
+    """Return an example and what the check says of it; nothing where none is given."""
+    if given is None:
+        return ""
+    chats = [[("user", asked), ("assistant", answer)] for asked, answer in given.get("rows", ())]
+    chats = [[(role, text * given.get("repeat", 1)) for role, text in chat] for chat in chats]
+    chats += [given["messages"]] if "messages" in given else []
+    with tempfile.TemporaryDirectory() as name:
+        path, against = Path(name, "rows.jsonl"), Path(name, "eval.jsonl")
+        path.write_text("".join(map(message_line, chats)), encoding="utf-8")
+        tests = [[("user", asked), ("assistant", answer)] for asked, answer in given.get("against", ())]
+        against.write_text("".join(map(message_line, tests)), encoding="utf-8")
+        asked = Asked(form=recognised(path), path=path, against=(against,) if tests else ())
+        report, _ = check_rows(asked, [check])
+    found = report.findings[0]
+    shown = "".join(f"{role}: {abridged(text)}\n" for chat in chats for role, text in chat)
+    return f"```text\n{shown}\n{found.severity} {found.check}: {found.message}\nfix: {found.fix}\n```\n"
+
+
+def message_line(chat: Iterable[tuple[str, str]]) -> str:
+    """Return a chat as one line of JSON."""
+    messages = [{"role": role, "content": text} for role, text in chat]
+    return json.dumps({"messages": messages}, ensure_ascii=False) + "\n"
+
+
+def abridged(text: str) -> str:
+    """Return *text* as one short line in which everything can be seen."""
+    shown = inert(text.replace("\u200b", "\\u200b"), 2000)
+    return shown if len(shown) <= 100 else f"{shown[:90]} … ({len(text):,} characters)"
+
+
+def faults() -> str:
+    """Return how many seeded faults each check finds, and how often it is mistaken."""
+    told = json.loads((ROOT / "benchmarks" / "rows" / "data_faults.json").read_text(encoding="utf-8"))
+    table = row("check", "recall", "recall, unseen wordings", "precision", "untouched rows flagged")
+    for each in told["checks"]:
+        found, mistaken = each["found"], each["mistaken"]
+        table += (
+            f"| [{each['check']}](#{each['check']}) | {share(found, each['faults'])} | "
+            f"{share(each.get('unseen_found', 0), each.get('unseen', 0))} | "
+            f"{share(found, found + mistaken)} | {each['real_flagged']:,} of {each['real']:,} |\n"
+        )
+    return table
+
+
+def share(part: int, whole: int) -> str:
+    """Return a share with its 95 % interval (Wilson 1927, https://doi.org/10.1080/01621459.1927.10502953)."""
+    if not whole:
+        return "–"
+    p, z = part / whole, 1.96
+    middle = (p + z * z / (2 * whole)) / (1 + z * z / whole)
+    half = z / (1 + z * z / whole) * math.sqrt(p * (1 - p) / whole + z * z / (4 * whole * whole))
+    return f"{p:.1%} ({max(0.0, middle - half):.1%}–{min(1.0, middle + half):.1%})"
+
+
+def planted() -> str:
+    """Return how faults and look-alikes of each check are made."""
+    told = json.loads((ROOT / "benchmarks" / "rows" / "data_faults.json").read_text(encoding="utf-8"))
+    table = row("check", "a fault", "a look-alike")
+    for each in told["checks"]:
+        table += f"| {each['check']} | {cell(each['fault'])} | {cell(each['look_alike'])} |\n"
+    return table
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "cards": cards,
     "datasheets": datasheets,
     "recipe keys": recipe_keys,
     "accuracy": accuracy,
+    "checks": checks,
+    "faults": faults,
+    "planted": planted,
 }
 
 

@@ -1,0 +1,51 @@
+"""Seeded faults among real rows are found again, as docs/data-checks.md publishes of each check."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PUBLISHED: dict[str, dict[str, Any]] = {
+    each["check"]: each
+    for each in json.loads((ROOT / "benchmarks/rows/data_faults.json").read_text("utf-8"))["checks"]
+}
+EACH = 40
+"""Faults of each kind, and as many look-alikes, among every fifth real row."""
+MARGIN = 0.1
+"""A smaller draw may lie so far below the published interval; it is the same on every machine."""
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> Iterator[ModuleType]:
+    """Return benchmarks/data_faults.py, which is a script and in no package."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        yield importlib.import_module("data_faults")
+    finally:
+        sys.path.remove(str(ROOT / "benchmarks"))
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_check_finds_what_is_published_of_it(name: str, benchmark: ModuleType, tmp_path: Path) -> None:
+    """Of faults of another seed as many are found, and as few look-alikes flagged, as the page says."""
+    kind = next(each for each in benchmark.KINDS if each.check == name)
+    got = benchmark.measured(kind, benchmark.real_rows()[::5], tmp_path, each=EACH, seed=1)
+    told = PUBLISHED[name]
+    recall, _ = benchmark.wilson(told["found"], told["faults"])
+    assert got["faults"] == EACH
+    assert got["found"] >= (recall - MARGIN) * EACH
+    _, mistaken = benchmark.wilson(told["mistaken"], told["alike"])
+    assert got["mistaken"] <= (mistaken + MARGIN) * got["alike"]
+
+
+def test_every_kind_of_fault_is_published(benchmark: ModuleType) -> None:
+    """The page has a line for each kind of fault that can be planted."""
+    assert {each.check for each in benchmark.KINDS} == set(PUBLISHED)
