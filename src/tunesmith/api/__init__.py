@@ -11,6 +11,7 @@ vocabulary.py  more words for a model
 
 from __future__ import annotations
 
+from tunesmith.api.building import WAYS, Building, build_data, endpoint, local_writer, show_built
 from tunesmith.api.checking import check_data
 from tunesmith.api.cleaning import Cleaning, clean_data
 from tunesmith.api.estimating import estimate, ledger, suggest
@@ -40,15 +41,19 @@ __all__ = [
     "LANGUAGES",
     "SAMPLE",
     "TRAINERS",
+    "WAYS",
+    "Building",
     "Cleaning",
     "Draw",
     "Flag",
     "Mixing",
     "Recipe",
+    "build_data",
     "check_data",
     "check_folder",
     "check_output",
     "clean_data",
+    "endpoint",
     "estimate",
     "export_plan",
     "export_recipe",
@@ -59,11 +64,13 @@ __all__ = [
     "inert",
     "ledger",
     "lengths",
+    "local_writer",
     "make_recipe",
     "mix_data",
     "plan",
     "sample_data",
     "show",
+    "show_built",
     "show_cleaned",
     "show_export",
     "show_findings",

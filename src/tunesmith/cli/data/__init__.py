@@ -3,7 +3,7 @@
 command.py  what a verb is    check.py  what is wrong with a data file
 clean.py    a new file without its faults    split.py  sets to train on and to evaluate with
 show.py     rows as a model reads them       mix.py    several files as one
-vocabulary.py  more words for a model
+vocabulary.py  more words for a model        build.py  rows that are made
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
+from tunesmith.cli.data.build import BUILD
 from tunesmith.cli.data.check import CHECK
 from tunesmith.cli.data.clean import CLEAN
 from tunesmith.cli.data.command import Command
@@ -20,7 +21,7 @@ from tunesmith.cli.data.show import SHOW
 from tunesmith.cli.data.split import SPLIT
 from tunesmith.cli.data.vocabulary import VOCABULARY
 
-COMMANDS: Final[tuple[Command, ...]] = (SHOW, CHECK, CLEAN, MIX, SPLIT, VOCABULARY)
+COMMANDS: Final[tuple[Command, ...]] = (SHOW, CHECK, CLEAN, BUILD, MIX, SPLIT, VOCABULARY)
 """Every verb, in the order of the work."""
 
 

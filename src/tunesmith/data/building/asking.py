@@ -1,0 +1,85 @@
+"""What passes between a way of building and a writer: a prompt, a reply, a made row, and what was refused."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Message = Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """One thing that the writer is asked."""
+
+    prompt: str
+    """The name of the prompt in prompts.py."""
+    messages: tuple[Message, ...]
+    """What it is told, ``role`` and ``content`` each."""
+    temperature: float | None = None
+    """How freely it writes, where that is not left to the user: scores are given at 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What the writer wrote."""
+
+    text: str
+    """Its words."""
+    tokens_in: int
+    """Tokens it read, as it says; else at most as many, which is the bytes of the prompt."""
+    tokens_out: int
+    """Tokens it wrote, as it says; else at most as many."""
+
+
+class Writer(Protocol):
+    """A model that can be asked."""
+
+    name: str
+    """What it is called in the origin of rows."""
+
+    def write(self, messages: Sequence[Message], *, max_tokens: int, temperature: float) -> Reply:
+        """Return what the model writes. Raises DataError where it cannot be asked."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """One row that was made."""
+
+    row: Mapping[str, Any]
+    """Its columns."""
+    origin: Mapping[str, Any]
+    """Where it comes from."""
+
+
+class RefusedError(Exception):
+    """What the writer wrote makes no row; the message is one word that says why."""
+
+
+Steps = Generator[Ask, str, list[Made]]
+"""A way of building for one source: it asks, is sent what was written, and returns the rows at the end."""
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What is counted while rows are made."""
+
+    rows: int = 0
+    """Rows that were read."""
+    out: Counter[str] = field(default_factory=Counter)
+    """What was skipped or refused, by why."""
+
+
+def origin(model: str, prompt: str, template: str, row: int, **more: Any) -> dict[str, Any]:
+    """Return where a made row comes from: the writer, the prompt and its sha256, and the source's row."""
+    return {
+        "model": model,
+        "prompt": prompt,
+        "prompt_sha256": hashlib.sha256(template.encode("utf-8")).hexdigest(),
+        "row": row,
+        **more,
+    }

@@ -1,0 +1,56 @@
+"""Texts as rows: questions that a text answers, and the instruction to which a text is the answer."""
+
+from __future__ import annotations
+
+from tunesmith.data.building.asking import Made, RefusedError, Steps, origin
+from tunesmith.data.building.judging import (
+    parsed,
+    plain,
+    question_and_answer,
+    refuse_copy,
+    refuse_language,
+    refuse_unsupported,
+    score,
+    script,
+)
+from tunesmith.data.building.passages import Passage
+from tunesmith.data.building.prompts import ask, template
+from tunesmith.data.building.settings import Building
+
+
+def documents(passage: Passage, asked: Building) -> Steps:
+    """Return the questions and answers that the writer finds in *passage*."""
+    name = "documents/1"
+    listed = parsed((yield ask(name, text=passage.text, count=str(asked.pairs))))
+    made, why = [], RefusedError("format")
+    for each in (listed if isinstance(listed, list) else [listed])[: asked.pairs]:
+        try:
+            question, answer = question_and_answer(each)
+            refuse_copy(question, passage.text)
+            refuse_language(question, script(passage.text))
+            refuse_unsupported(answer, passage.text)
+        except RefusedError as error:
+            why = error
+            continue
+        made.append(
+            Made(
+                row={"prompt": question, "completion": answer},
+                origin=origin(asked.model, name, template(name), passage.row),
+            )
+        )
+    if not made:
+        raise why
+    return made
+
+
+def instructions(passage: Passage, asked: Building) -> Steps:
+    """Return the instruction for *passage* as a row, if the writer scores both together high enough."""
+    name, judge = "instructions/1", "instructions/score/1"
+    instruction = plain((yield ask(name, text=passage.text)))
+    refuse_copy(instruction, passage.text)
+    refuse_language(instruction, script(passage.text))
+    given = score((yield ask(judge, instruction=instruction, text=passage.text)))
+    if given < asked.min_score:
+        raise RefusedError("score")
+    come = origin(asked.model, name, template(name), passage.row, score=given, score_prompt=judge)
+    return [Made(row={"prompt": instruction, "completion": passage.text}, origin=come)]

@@ -1,0 +1,116 @@
+"""Why what a writer wrote makes no row: nothing, a refusal, a copy, another language, not what was asked for.
+
+Each reason is one word, which is counted and stands in the file of refused rows. *Known limits.* A wrong
+answer in good words passes; the checks that know answers (``wrong_answer``) and people find those.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+import polars as pl
+
+from tunesmith.data.building.asking import RefusedError
+from tunesmith.data.words import runs, words
+
+COPIED: Final = 0.8
+"""The share of a text's runs of words that stand in its source, from which on it is a copy."""
+SUPPORTED: Final = 0.5
+"""The share of an answer's words that must stand in the text it is from."""
+_RUN: Final = 4
+_REFUSES: Final = re.compile(
+    r"^\W{0,8}(?:i(?:'|’)?m sorry|sorry,|i (?:cannot|can(?:'|’)t|am (?:unable|not able)) |as an ai\b"
+    r"|抱歉|对不起|很遗憾|作为(?:一个|一名)?(?:ai|人工智能|语言模型)|我(?:不能|无法))",
+    re.IGNORECASE,
+)
+_FENCE: Final = re.compile(r"^```\w*\n|\n```$")
+_SCORE: Final = re.compile(r"score\W{0,6}([1-5])(?![\d.])|得分\W{0,6}([1-5])(?![\d.])", re.IGNORECASE)
+_WRAPPED: Final = (('"', '"'), ("“", "”"), ("「", "」"))
+
+
+def plain(text: str) -> str:
+    """Return *text* as it is meant: without thoughts before it, and quotation marks around it.
+
+    Raises RefusedError for nothing and for a refusal.
+    """
+    said = text.rpartition("</think>")[2].strip()
+    for first, last in _WRAPPED:
+        if said.startswith(first) and said.endswith(last) and len(said) > 2 and first not in said[1:-1]:
+            said = said[1:-1].strip()
+    if not any(mark.isalnum() for mark in said):
+        raise RefusedError("empty")
+    if _REFUSES.search(said[:200]):
+        raise RefusedError("refusal")
+    return said
+
+
+def parsed(text: str) -> Any:
+    """Return the JSON that *text* is, with or without a fence. Raises RefusedError where it is none."""
+    said = _FENCE.sub("", text.rpartition("</think>")[2].strip())
+    starts = [at for at in (said.find("["), said.find("{")) if at >= 0]
+    if not starts:
+        plain(said)  # nothing and refusals by their names
+        raise RefusedError("format")
+    try:
+        value, _ = json.JSONDecoder().raw_decode(said[min(starts) :])
+    except (ValueError, RecursionError):
+        raise RefusedError("format") from None
+    return value
+
+
+def question_and_answer(value: object) -> tuple[str, str]:
+    """Return both texts of an object of JSON. Raises RefusedError where it has not both."""
+    if not isinstance(value, dict):
+        raise RefusedError("format")
+    both = value.get("question"), value.get("answer")
+    if not all(isinstance(text, str) for text in both):
+        raise RefusedError("format")
+    return plain(str(both[0])), plain(str(both[1]))
+
+
+def score(text: str) -> int:
+    """Return the score that *text* gives last. Raises RefusedError where it gives none."""
+    found = _SCORE.findall(text)
+    if not found:
+        raise RefusedError("format")
+    return int("".join(found[-1]))
+
+
+def refuse_copy(text: str, source: str) -> None:
+    """Raise RefusedError where *text* is for the most part word for word what *source* says."""
+    table = words(pl.Series([text, source]))
+    own, given = (table.filter(pl.col("text") == index)["word"] for index in (0, 1))
+    if own.to_list() == given.to_list():
+        raise RefusedError("copy")
+    some = runs(table, _RUN)
+    mine = some.filter(pl.col("text") == 0)["run"]
+    if mine.len() >= _RUN and mine.is_in(some.filter(pl.col("text") == 1)["run"].implode()).mean() >= COPIED:  # type: ignore[operator]
+        raise RefusedError("copy")
+
+
+def refuse_unsupported(answer: str, source: str) -> None:
+    """Raise RefusedError where the words of *answer* are for the most part not in *source*."""
+    table = words(pl.Series([answer, source]))
+    own, given = (table.filter(pl.col("text") == index)["word"] for index in (0, 1))
+    if own.len() and own.is_in(given.implode()).mean() < SUPPORTED:  # type: ignore[operator]
+        raise RefusedError("unsupported")
+
+
+def script(text: str) -> str:
+    """Return how most of *text* is written: ``Han``, ``Latin``, ``other``, or ``none`` without letters."""
+    letters = [mark for mark in text[:2000] if mark.isalpha()]
+    if not letters:
+        return "none"
+    han = sum("\u3400" <= mark <= "\u9fff" for mark in letters)
+    latin = sum(mark < "\u0250" for mark in letters)
+    if 5 * han >= len(letters):
+        return "Han"
+    return "Latin" if 2 * latin >= len(letters) else "other"
+
+
+def refuse_language(text: str, wanted: str) -> None:
+    """Raise RefusedError where *text* is not written as *wanted* is, a script of ``script``."""
+    if "none" not in (found := script(text), wanted) and found != wanted:
+        raise RefusedError("language")

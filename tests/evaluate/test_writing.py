@@ -1,0 +1,40 @@
+"""A model that writes here: it is asked as it was trained, stops where it learned to, and repeats itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.evaluate.conftest import Made
+
+from tunesmith.api import Building, build_data
+from tunesmith.evaluate.writing import LocalWriter
+
+TEXTS = ["how tall is the mountain", "it is nine metres tall", "user assistant system"] * 40
+
+
+@pytest.fixture
+def writer(made: Made) -> LocalWriter:
+    """Return a random model that writes."""
+    return LocalWriter(made(TEXTS))
+
+
+def test_the_same_prompt_is_answered_the_same_way(writer: LocalWriter) -> None:
+    """With chance and without; tokens are counted, and no mark of the template is in the text."""
+    asked = [{"role": "user", "content": "how tall is it"}]
+    for temperature in (0.0, 0.9):
+        one, two = (writer.write(asked, max_tokens=12, temperature=temperature) for _ in range(2))
+        assert one == two and one.tokens_in > 4 and one.tokens_out <= 12 and "<end>" not in one.text
+    writer.close()
+
+
+def test_a_local_model_writes_the_rejected_answers(writer: LocalWriter, tmp_path: Path) -> None:
+    """Its folder's name is the origin of the rows."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"prompt": "how tall is it", "completion": "nine metres"}) + "\n")
+    built = build_data("selfplay", path, tmp_path / "out.jsonl", Building(max_tokens=8), writer=writer)
+    row = json.loads((tmp_path / "out.jsonl").read_text())
+    assert built.asked == 1 and row["chosen"] == "nine metres" and row["rejected"]
+    assert row["origin"]["model"] == "model"
+    writer.close()
