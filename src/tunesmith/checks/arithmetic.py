@@ -200,7 +200,7 @@ def comes_to(value: Fraction, result: Fraction, digits: int) -> bool:
         return True
     if digits >= FLOAT_DIGITS and abs(value - result) * 10**9 < max(abs(value), Fraction(1)):
         return True  # as floating-point numbers are printed
-    places = 10 ** min(digits, MOST_DIGITS)
+    places: int = 10 ** min(digits, MOST_DIGITS)
     return (value * places).denominator != 1 and abs(value - result) * places < 1
 
 

@@ -6,8 +6,8 @@ Language Models Better", arXiv 2107.06499, which sets the same bound for the sha
 
 Two rows are near duplicates if THRESHOLD of all runs of two words in either are in both (Jaccard), with the
 runs that are the template of the set and without them; if half of the runs of both questions and of both
-answers are, and of questions without their template OWN; if short answers are the same; and unless short rows
-hold as many numbers, but others. Candidates are found by
+answers are, and of questions without their template OWN; if short answers are the same; and unless questions
+of short rows hold other numbers, or their answers share less than half of theirs. Candidates are found by
 MinHash (Broder 1997, "On the resemblance and containment of documents"): BANDS bands of BAND_MINIMA minima
 find a pair of that likeness with 1 - (1 - 0.8**4)**16 = 99.98 %, and each pair is then compared itself.
 *Known limits.* Of a text with more than KEPT_RUNS runs a sample of that size is compared, which puts the
@@ -17,6 +17,7 @@ are not seen.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -74,7 +75,8 @@ class _Row:
     answer: frozenset[int]
     answer_words: int
     answer_hash: int
-    numbers: tuple[str, ...]
+    asked_numbers: tuple[str, ...]
+    answer_numbers: tuple[str, ...]
     reach: int
     """The hash up to which all runs are kept."""
 
@@ -240,8 +242,7 @@ def _compared(some: pl.DataFrame) -> Iterator[tuple[int, _Row]]:
     table = words(some["answer"])
     counts = dict(table.group_by("text").len().iter_rows())
     hashes = whole_texts(table, some.height).fill_null(0).to_list()
-    texts = some["asked"] + "\n" + some["answer"]
-    numbers = texts.str.normalize("NFKC").str.extract_all(_NUMBER).to_list()
+    numbers = [_numbers(some[name]) for name in ("asked", "answer")]
     for index, (row, line) in enumerate(some.select("row", "line").iter_rows()):
         asked, answer = (side.get(index, none) for side in sides)
         yield (
@@ -252,10 +253,17 @@ def _compared(some: pl.DataFrame) -> Iterator[tuple[int, _Row]]:
                 answer=answer[0],
                 answer_words=counts.get(index, 0),
                 answer_hash=hashes[index],
-                numbers=tuple("".join(number.split()).strip(".,") for number in numbers[index]),
+                asked_numbers=numbers[0][index],
+                answer_numbers=numbers[1][index],
                 reach=min(asked[1], answer[1]),
             ),
         )
+
+
+def _numbers(texts: pl.Series) -> list[tuple[str, ...]]:
+    """Return the numbers in each of *texts*, with the signs before them."""
+    found = texts.str.normalize("NFKC").str.extract_all(_NUMBER)
+    return [tuple("".join(number.split()).strip(".,") for number in some) for some in found.to_list()]
 
 
 def _side(texts: pl.Series) -> dict[int, tuple[frozenset[int], int]]:
@@ -298,13 +306,18 @@ def likeness(one: _Row, other: _Row, template: frozenset[int] = frozenset()) -> 
         or _jaccard(one.answer, other.answer, reach) < SIDE
         or (short and one.answer_hash != other.answer_hash)
         or _jaccard(one.asked - template, other.asked - template, reach) < OWN
-        or (max(len(mine), len(theirs)) <= SHORT_RUNS and _other_numbers(one.numbers, other.numbers))
+        or (max(len(mine), len(theirs)) <= SHORT_RUNS and _other_numbers(one, other))
     )
     return 0.0 if differs else alike
 
 
-def _other_numbers(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    return one != other and len(one) == len(other)
+def _other_numbers(one: _Row, other: _Row) -> bool:
+    """Return whether two questions hold as many numbers, but others, or two answers hardly share theirs."""
+    if len(one.asked_numbers) == len(other.asked_numbers) and one.asked_numbers != other.asked_numbers:
+        return True
+    mine, theirs = Counter(one.answer_numbers), Counter(other.answer_numbers)
+    most = max(mine.total(), theirs.total())
+    return mine.total() == theirs.total() and mine != theirs and 2 * (mine & theirs).total() <= most
 
 
 def _jaccard(one: frozenset[int], other: frozenset[int], reach: int) -> float:
