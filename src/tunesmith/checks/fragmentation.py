@@ -181,11 +181,10 @@ def _script() -> pl.Expr:
     counts = {name: text.str.count_matches(form) for name, form in _SCRIPTS.items()}
     letters = pl.sum_horizontal(counts.values())
     plain = text.str.count_matches(r"[0-9]") * 5 <= letters
-    told = pl.when(plain & (counts["kana"] * 10 >= letters) & (letters > 0)).then(pl.lit("kana"))
-    for name, count in counts.items():
-        if name != "kana":
-            told = told.when(plain & (count * 5 >= letters * 4) & (letters > 0)).then(pl.lit(name))
-    return told.otherwise(None)
+    whole = {name: count * 5 >= letters * 4 for name, count in counts.items()}
+    whole["kana"] = counts["kana"] * 10 >= letters  # Japanese is written in Chinese characters as well
+    written = [pl.when(plain & (letters > 0) & enough).then(pl.lit(name)) for name, enough in whole.items()]
+    return pl.coalesce(written)
 
 
 def _terms(texts: pl.DataFrame, words: Words, told: _Told) -> None:

@@ -149,7 +149,7 @@ def variety(sample: pl.DataFrame) -> Variety:
     near = np.argsort(-np.abs(vectors @ axes[:, -1]), kind="stable")[:SHOWN]
     return Variety(
         distinct=pairs.n_unique() / pairs.len() if pairs.len() else 1.0,
-        shared=float((fours > 1).mean() or 0.0),
+        shared=float((fours > 1).sum()) / max(1, fours.len()),
         unlike=float(np.exp(-(share * np.log(share)).sum())) if len(share) else 1.0,
         most=min(sample.height, DIMENSIONS),
         alike=tuple(sorted(int(each) for each in near)),
@@ -219,7 +219,7 @@ def _commonest(answers: pl.Series) -> tuple[str, float] | None:
 def _one_form(answers: pl.Series) -> tuple[str, str] | None:
     """Return in words the form that all answers have, if there is one that is not prose."""
     for english, chinese, form in _FORMS:
-        share = float(answers.str.contains(form).mean() or 0.0)
+        share = float(answers.str.contains(form).sum()) / answers.len()
         if share >= ONE_FORM:
             return f"{share:.0%} of answers are {english}", f"{share:.0%} 的回答都是{chinese}"
     return None

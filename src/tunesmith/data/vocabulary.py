@@ -225,7 +225,7 @@ def _added(
             id=given["id"],
             count=count,
             pieces=tuple(given["pieces"]),
-            saved_tokens=int(now.gather(held).sum() - shorter.sum()),
+            saved_tokens=int(now.gather(held).sum()) - int(shorter.sum()),
         )
         now = now.clone().scatter(held, shorter)
         if progress is not None:

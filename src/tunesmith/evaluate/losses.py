@@ -116,7 +116,6 @@ def _batches(window: list[Sided], most: int, vocabulary: int) -> Iterator[list[S
         yield batch
 
 
-@torch.inference_mode()
 def _run(
     network: Any, batch: list[Sided], most: int, device: torch.device
 ) -> Iterator[tuple[int, int, float, int]]:
@@ -129,8 +128,9 @@ def _run(
         ids[index, :cut] = torch.tensor(each.ids[:cut])
         learned[index, :cut] = torch.tensor(each.mask()[:cut])
     ids, learned = ids.to(device), learned.to(device)
-    logits = network(input_ids=ids, use_cache=False).logits[:, :-1]
-    nats = cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none")
+    with torch.inference_mode():
+        logits = network(input_ids=ids, use_cache=False).logits[:, :-1]
+        nats = cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none")
     shares = nats.view(len(batch), -1) * learned[:, 1:]
     sums, counts = shares.double().sum(1).tolist(), learned[:, 1:].sum(1).tolist()
     for (each, side), nat, count in zip(batch, sums, counts, strict=True):
