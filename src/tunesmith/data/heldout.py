@@ -1,6 +1,6 @@
 """Heldout: the fingerprint of rows that must never be trained on, by which every later step knows them.
 
-It is hashes only, so it can go wherever the training data goes, and from it no evaluation row can be read.
+It is hashes only, so it can go wherever the training data goes without showing an evaluation row.
 A row is found to hold a held-out row in three ways:
 
 * the same question, word for word (``asked``: all that the user's side says, its turns joined);

@@ -82,7 +82,7 @@ def _task() -> pl.Expr:
     """Return the kind of work, by its name."""
     asked = pl.col("asked").str.head(_READ)
     kind = pl.lit("other")
-    for name, rule in reversed(RULES.items()):
+    for name, rule in reversed(tuple(RULES.items())):
         kind = pl.when(asked.str.contains(rule)).then(pl.lit(name)).otherwise(kind)
     return pl.when(pl.col("asks") > 1).then(pl.lit("multi_turn")).otherwise(kind)
 

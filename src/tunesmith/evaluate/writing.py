@@ -65,15 +65,15 @@ class LocalWriter:
 
     def _rendered(self, messages: Sequence[Mapping[str, str]]) -> Encoded:
         """Return the chat with a short answer, whose place is where the model writes."""
-        chat = (*(dict(each) for each in messages), {"role": "assistant", "content": _PROBE})
+        chat: list[dict[str, object]] = [dict(each) for each in messages]
+        chat.append({"role": "assistant", "content": _PROBE})
         learned = (*(False for _ in messages), True)
-        example = Example(row=0, place="prompt", messages=chat, learned=learned)
+        example = Example(row=0, place="prompt", messages=tuple(chat), learned=learned)
         (encoded,) = self._encoder.encode([example], ids=True)
         if encoded.fault or not encoded.learned:
             raise DataError(f"a prompt cannot be rendered for {printable(self.name)}: {encoded.fault}.")
         return encoded
 
-    @torch.inference_mode()
     def _written(self, ids: Sequence[int], end: int, max_tokens: int, temperature: float) -> list[int]:
         """Return the tokens that follow *ids*, up to *end* or another that ends a text."""
         known = self._network.generation_config.eos_token_id
@@ -82,13 +82,14 @@ class LocalWriter:
         seed = hashlib.sha256(repr((tuple(ids), max_tokens, temperature)).encode()).digest()[:8]
         torch.manual_seed(int.from_bytes(seed, "big") >> 1)
         chance: dict[str, Any] = {"temperature": temperature} if temperature > 0 else {}
-        out = self._network.generate(
-            prompt,
-            attention_mask=torch.ones_like(prompt),
-            max_new_tokens=max_tokens,
-            do_sample=bool(chance),
-            eos_token_id=sorted(ends),
-            pad_token_id=min(ends),
-            **chance,
-        )
+        with torch.inference_mode():
+            out = self._network.generate(
+                prompt,
+                attention_mask=torch.ones_like(prompt),
+                max_new_tokens=max_tokens,
+                do_sample=bool(chance),
+                eos_token_id=sorted(ends),
+                pad_token_id=min(ends),
+                **chance,
+            )
         return [int(token) for token in out[0, len(ids) :].tolist() if token not in ends]

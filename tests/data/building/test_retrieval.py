@@ -11,7 +11,7 @@ import pytest
 from tunesmith.data.building.asking import Tally
 from tunesmith.data.building.bm25 import Index
 from tunesmith.data.building.passages import MOST, passages
-from tunesmith.data.building.retrieval import retrieval
+from tunesmith.data.building.retrieval import _answers, _told, retrieval
 from tunesmith.data.building.settings import Building
 from tunesmith.errors import DataError
 
@@ -111,3 +111,26 @@ def test_long_texts_are_cut_where_sentences_end(tmp_path: Path) -> None:
     plain = tmp_path / "plain.txt"
     plain.write_text("\n".join(f"Line {n} is a line of words." for n in range(10)))
     assert len(list(passages(plain, Tally()))) == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "passage", "held"),
+    [
+        (
+            "What is the capital of France?",
+            "The capital of France is Paris.",
+            "Paris lies on the Seine",
+            True,
+        ),
+        ("What is the capital of France?", "The capital of France is Paris.", "Parisian food", False),
+        ("法国的首都是什么？", "法国的首都是巴黎。", "巴黎位于塞纳河畔", True),
+        ("法国的首都是什么？", "法国的首都是巴黎。", "巴西与黎巴嫩", False),
+        ("How many?", "15", "in 1915", False),
+        ("Is it?", "It is", "nothing", False),
+    ],
+)
+def test_a_passage_holds_what_the_question_does_not_say(
+    question: str, answer: str, passage: str, held: bool
+) -> None:
+    """All that is new in the answer, word for word."""
+    assert _answers(passage.lower(), _told(question, answer)) == held

@@ -2,13 +2,14 @@
 
 After Zhang et al. 2024, "RAFT: Adapting Language Model to Domain Specific RAG", arXiv 2403.10131: a share of
 the rows has the right passage, the rest only distractors, and its place among them varies. The right passage
-is one that holds the answer word for word, the best of them by BM25; a question without one makes no row.
-No distractor holds the answer.
+is one that holds the answer word for word, or all of it that the question does not say, the best of them by
+BM25; a question without one makes no row. No distractor holds the answer.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -30,6 +31,8 @@ TEMPLATES: Final = {
 }
 """What the rows ask, in the language of the question."""
 _LABELS: Final = {"en": "Document {number}:\n{text}", "zh": "文档{number}：\n{text}"}
+_WORD: Final = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+")
+_HAN: Final = re.compile(r"[\u3400-\u9fff]")
 _SEARCHED: Final = 50
 """Passages among which those that hold the answer are looked for."""
 _TOGETHER: Final = 512
@@ -53,14 +56,15 @@ def retrieval(path: Path, knowledge: Path, asked: Building, tally: Tally) -> Ite
         fits = index.search([question for _, question, _ in some], _SEARCHED)
         holds = index.search([f"{question}\n{answer}" for _, question, answer in some], _SEARCHED)
         for (row, question, answer), fit, hold in zip(some, fits, holds, strict=True):
-            gold = next((each for each in hold if _holds(even[each], answer)), None)
+            told = _told(question, answer)
+            gold = next((each for each in hold if _answers(even[each], told)), None)
             if gold is None:
                 tally.out["no_passage"] += 1
                 continue
-            beside = [each for each in fit if not _holds(even[each], answer)]
+            beside = [each for each in fit if not _answers(even[each], told)]
             others = beside[: asked.distractors]
             if len(others) < asked.distractors:
-                others += _more(even, answer, others, asked.distractors - len(others))
+                others += _more(even, told, others, asked.distractors - len(others))
             yield _made(row, question, answer, known, gold, others, asked)
 
 
@@ -86,23 +90,49 @@ def _even(text: str) -> str:
     return " ".join(text.lower().split()).rstrip(".。!！")
 
 
-def _holds(even: str, answer: str) -> bool:
-    """Return whether a passage holds *answer* word for word, not as a part of a word or a number."""
-    looked_for = _even(answer)
-    at = even.find(looked_for)
+def _told(question: str, answer: str) -> tuple[list[str], list[str]]:
+    """Return two lists of texts, either of which a passage must hold: the answer, or what of it is new.
+
+    New is what the question does not say: of "The capital of France is Paris." only "Paris".
+    """
+    asked = set(_WORD.findall(question.lower()))
+    new: list[str] = []
+    joined = False
+    for word in _WORD.findall(answer.lower()):
+        alone = bool(_HAN.match(word))
+        if word in asked:
+            joined = False
+        elif joined and alone:
+            new[-1] += word
+        else:
+            new.append(word)
+            joined = alone
+    return [_even(answer)], new
+
+
+def _answers(even: str, told: tuple[list[str], list[str]]) -> bool:
+    """Return whether a passage holds the answer, or all that is new in it."""
+    return any(texts and all(_holds(even, text) for text in texts) for texts in told)
+
+
+def _holds(even: str, text: str) -> bool:
+    """Return whether a passage holds *text* word for word, not as a part of a word or a number."""
+    at = even.find(text)
     while at >= 0:
-        around = (even[at - 1 : at] + looked_for[0], looked_for[-1] + even[at + len(looked_for) :][:1])
+        around = (even[at - 1 : at] + text[0], text[-1] + even[at + len(text) :][:1])
         if not any(len(both) == 2 and both.isascii() and both.isalnum() for both in around):
             return True
-        at = even.find(looked_for, at + 1)
+        at = even.find(text, at + 1)
     return False
 
 
-def _more(even: Sequence[str], answer: str, taken: Sequence[int], count: int) -> list[int]:
+def _more(
+    even: Sequence[str], told: tuple[list[str], list[str]], taken: Sequence[int], count: int
+) -> list[int]:
     """Return passages that have nothing to do with the question, for want of better ones."""
-    start = int.from_bytes(hashlib.sha256(answer.encode()).digest()[:4], "big") % len(even)
+    start = int.from_bytes(hashlib.sha256(told[0][0].encode()).digest()[:4], "big") % len(even)
     around = ((start + step) % len(even) for step in range(len(even)))
-    return list(islice((n for n in around if n not in taken and not _holds(even[n], answer)), count))
+    return list(islice((n for n in around if n not in taken and not _answers(even[n], told)), count))
 
 
 def _made(
