@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from tunesmith.errors import MissingExtraError
@@ -27,6 +28,7 @@ def check_data(  # noqa: PLR0913 -- each is one option of the command, by name
     sequence_length: int = 2048,
     method: str = "lora",
     quick: bool = False,
+    workers: int = 1,
     progress: Callable[[int, float], None] | None = None,
 ) -> Report:
     """Return what every check finds in the data file at *path*, each finding with its rows and the fix.
@@ -36,7 +38,8 @@ def check_data(  # noqa: PLR0913 -- each is one option of the command, by name
     *quick* only the checks that keep pace with reading are run. *progress* is told how many rows are read,
     and which share of the file that is.
     *columns* says which column plays which role where that is not recognised, as a mapping or as
-    ``instruction=question,output=answer``.
+    ``instruction=question,output=answer``. With more *workers* than one, processes of datatrove share the
+    work; the findings are the same.
 
     Raises DataError, which names file and row, where the file cannot be read at all, and MissingExtraError
     without the packages.
@@ -54,6 +57,11 @@ def check_data(  # noqa: PLR0913 -- each is one option of the command, by name
         method=method,
         progress=progress,
     )
+    if workers > 1:
+        from tunesmith.checks.spreading import check_spread
+
+        with TemporaryDirectory(prefix="tunesmith-") as folder:
+            return check_spread(asked, chosen, workers=workers, folder=Path(folder))
     report, _ = check_rows(asked, chosen, progress=progress)
     return report
 

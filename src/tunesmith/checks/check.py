@@ -103,6 +103,12 @@ class Flagged:
                 known.add(each["row"])
                 self._evidence.append(Evidence.of(**each))
 
+    def take(self, rows: Sequence[int], evidence: Sequence[Evidence]) -> None:
+        """Flag *rows* as well, which come after all that are flagged, with the *evidence* of the first."""
+        if rows:
+            self._parts.append(pl.Series(rows, dtype=pl.UInt32))
+            self._evidence += evidence[: SHOWN - len(self._evidence)]
+
     @property
     def rows(self) -> tuple[int, ...]:
         """Return the flagged rows, each once, in order."""

@@ -72,7 +72,7 @@ def check_rows(
             skipped.append((each.name, made))
         else:
             ready.append(made)
-    unreadable = _Unreadable()
+    unreadable = Unreadable()
     rows = 0
     for batch in scan(asked.path, asked.form):
         unreadable.see(batch)
@@ -81,6 +81,19 @@ def check_rows(
         rows = batch.rows.stop
         if progress is not None:
             progress(rows, batch.share)
+    return concluded(asked, ready, rows=rows, unreadable=unreadable, skipped=skipped), ready
+
+
+def concluded(
+    asked: Asked,
+    ready: Sequence[Check],
+    *,
+    rows: int,
+    unreadable: Unreadable,
+    skipped: Sequence[tuple[str, str]],
+) -> Report:
+    """Return what the checks that are *ready* say once they have seen all *rows* of the file."""
+    not_run = list(skipped)
     bad = unreadable.finding()
     findings, passed = [bad] if bad else [], []
     for check in ready:
@@ -88,22 +101,21 @@ def check_rows(
         try:
             finding = check.finding()
         except UnsupportedError as error:
-            skipped.append((check.name, str(error)))
+            not_run.append((check.name, str(error)))
             continue
         if finding is None:
             passed.append(check.name)
         else:
             findings.append(finding)
     findings = [_masked(each, [check for check in ready if check.private]) for each in findings]
-    report = Report(
+    return Report(
         path=str(asked.path),
         rows=rows,
         form=asked.form,
         findings=tuple(sorted(findings, key=lambda each: SEVERITIES.index(each.severity))),
         passed=tuple(passed),
-        skipped=tuple(skipped),
+        skipped=tuple(not_run),
     )
-    return report, ready
 
 
 def _masked(finding: Finding, private: Sequence[Check]) -> Finding:
@@ -129,16 +141,18 @@ def _hidden(text: str, check: Check) -> str:
     )
 
 
-class _Unreadable:
+class Unreadable:
     """Gathers the rows that no check sees, since they cannot be read."""
 
-    def __init__(self) -> None:
-        self._faults: list[Fault] = []
+    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+        self._faults: list[Fault] = list(faults)
 
     def see(self, batch: Batch) -> None:
+        """Keep the rows of *batch* that are refused."""
         self._faults += batch.faults
 
     def finding(self) -> Finding | None:
+        """Return the rows that are refused, with why the first of them are."""
         if not self._faults:
             return None
         rows = tuple(each.number for each in self._faults)

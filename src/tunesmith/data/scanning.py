@@ -84,16 +84,21 @@ def scan(path: str | Path, form: Format) -> Iterator[Batch]:
 # -- many rows at a time ----------------------------------------------------------------------------
 
 
-def _line_batches(file: BinaryIO, _: Path, form: Format) -> Iterator[Batch]:
-    """Yield the batches of a file of JSON Lines."""
-    size = max(1, file.seek(0, io.SEEK_END))
-    file.seek(0)
+def line_batches(file: BinaryIO, _: Path, form: Format, *, within: range | None = None) -> Iterator[Batch]:
+    """Yield the batches of a file of JSON Lines, or of those bytes *within* it that whole batches have.
+
+    Rows count from 0 and lines from 1 where reading begins.
+    """
+    size = file.seek(0, io.SEEK_END)
+    begin, end = (within.start, within.stop) if within else (0, size)
+    file.seek(begin)
     row = line = 0
     plain = Plain.of(form)
-    while data := _block(file):
-        if not line:
+    while file.tell() < end and (data := _block(file)):
+        if not begin and not line:
             data = data.removeprefix(_MARK)
-        batch = _batch(data, form, plain, first_row=row, first_line=line, share=file.tell() / size)
+        share = file.tell() / max(1, size)
+        batch = _batch(data, form, plain, first_row=row, first_line=line, share=share)
         row, line = batch.rows.stop, line + data.count(b"\n")
         yield batch
 
@@ -107,6 +112,17 @@ def _block(file: BinaryIO) -> bytes:
             pass_over(file)
             data += b"\n"
     return data
+
+
+def block_end(file: BinaryIO, begin: int) -> int:
+    """Return where the batch ends that begins at *begin*, which is there where the file ends."""
+    size = file.seek(0, io.SEEK_END)
+    if begin + BATCH_BYTES >= size:
+        return size
+    file.seek(begin + BATCH_BYTES - 1)
+    if file.read(1) != b"\n":
+        pass_over(file)
+    return file.tell()
 
 
 def _batch(
@@ -288,8 +304,8 @@ def _uneven(header: list[str], some: list[Cells], rows: range, share: float) -> 
 
 _LANES: Final[Mapping[str, Callable[[BinaryIO, Path, Format], Iterator[Batch]]]] = MappingProxyType(
     {
-        ".jsonl": _line_batches,
-        ".ndjson": _line_batches,
+        ".jsonl": line_batches,
+        ".ndjson": line_batches,
         ".parquet": _parquet_batches,
         ".csv": _cell_batches,
         ".tsv": _cell_batches,

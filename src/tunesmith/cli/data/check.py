@@ -32,6 +32,7 @@ def _run(own: Mapping[str, Any]) -> int:
             sequence_length=own["seq"],
             method=own["method"],
             quick=own["quick"],
+            workers=own["workers"],
             progress=lambda rows, share: say(f"{_READING[lang]}: {rows:,} ({share:.0%})"),
         )
         _write_page(own, report)
@@ -112,6 +113,11 @@ CHECK: Final = Command(
             "only the checks that keep pace with reading",
             "只做跟得上读取速度的检查",
             {"action": "store_true"},
+        ),
+        "--workers": (
+            "processes that share the work, by datatrove; on many machines see the documentation [1]",
+            "由 datatrove 分工的进程数；多台机器见文档 [1]",
+            counted(1),
         ),
         "--report": (
             "write the findings as a page to an .html file, with lengths if a model is given",
