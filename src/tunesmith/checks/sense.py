@@ -54,7 +54,7 @@ _OPEN: Final = (
 )
 _DEFINES: Final = (
     r"^\s*(?:so )?(?:(?:what|who) (?:is|are|was|were)|define|what does)"
-    r" [\p{L}]+(?: [\p{L}]+)?(?: means?)?\W*$"
+    r" [\p{L}\p{N}]+(?: [\p{L}\p{N}]+)?(?: means?)?\W*$"
     r"|^\W*什[么麼]是|是什[么麼]意思"
 )
 _POLAR: Final = (
