@@ -63,6 +63,7 @@ def trace(architecture: Architecture, recipe: Recipe, gpu: Gpu) -> Traced:
         recorder.elsewhere([*model.parameters(), *model.buffers()])
     with (
         _what_fails_is_unsupported(architecture),
+        torch.compiler.set_stance("force_eager"),  # nothing of the recorder is to be compiled
         many_cards(recipe, streams, communication(recorder), absent=lambda: recorder.paused),
         cuda_behaviour(gpu) as functions,
         meter.counting(),
