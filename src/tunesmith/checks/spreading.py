@@ -124,7 +124,8 @@ class CheckingStep:
         made = None if kind is None else kind.of(self.asked)
         if isinstance(made, str):
             return {"why": made}
-        rows, faults = 0, []
+        rows = 0
+        faults: list[Fault] = []
         for batch in scan(self.asked.path, self.asked.form):
             rows = batch.rows.stop
             faults += batch.faults

@@ -145,11 +145,11 @@ def table_turns(table: pl.DataFrame, form: Format) -> tuple[pl.DataFrame, pl.Ser
     told = table.select("row", "line", *ready)
     doubt = _read_with_care(table, form)
     if list_role:
-        turns = _plain_list(table[list_role], form.name)
-        if turns is None:
+        lists = _plain_list(table[list_role], form.name)
+        if lists is None:
             return None
-        told = told.with_columns(turns[0])
-        doubt |= turns[1]
+        told = told.with_columns(lists[0])
+        doubt |= lists[1]
     sure = told.filter(~doubt)
     turns, whole = _FORMS[form.name](sure)
     lacking = sure.filter(~whole)["row"]
