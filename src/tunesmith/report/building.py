@@ -30,6 +30,7 @@ REASONS: Final = MappingProxyType(
         "language": ("in another language", "语言不符"),
         "format": ("not the form that was asked for", "格式不符"),
         "unsupported": ("the answer is not in the text", "答案不在原文中"),
+        "held_out": ("holds a held-out row", "含有留出行"),
         "score": ("scored too low", "评分过低"),
     }
 )

@@ -15,6 +15,7 @@ import pytest
 from tests.data.building.conftest import FakeServer, lines
 
 from tunesmith.api import Building, build_data, endpoint
+from tunesmith.data.heldout import Heldout
 from tunesmith.errors import DataError, OutputError
 
 Messages = list[dict[str, str]]
@@ -243,3 +244,18 @@ def test_a_way_that_needs_a_writer_says_so(talks: Path, tmp_path: Path) -> None:
         build_data("retrieval", talks, tmp_path / "out.jsonl")
     with pytest.raises(DataError, match="budget is given without a price"):
         Building(budget=1.0)
+
+
+def test_a_held_out_row_is_not_made_again(talks: Path, tmp_path: Path, server: FakeServer) -> None:
+    """The fingerprints beside the source keep it out, whatever makes it."""
+    held = tmp_path / "eval.jsonl"
+    held.write_text(json.dumps({"prompt": "What is the height of mountain 3?", "completion": "?"}) + "\n")
+    Heldout.of([held]).save(tmp_path / "heldout.json")
+    server.answer = writes
+    built = build("paraphrase", talks, tmp_path / "out.jsonl", server)
+    assert built.out == {"held_out": 1} and built.output.rows == 19
+    table = tmp_path / "table.csv"
+    table.write_text("name,height\nmountain 3,9 m\nmountain 4,8 m\n")
+    made = build_data("table", table, tmp_path / "facts.jsonl", Building(wordings=4))
+    assert "What is the height of mountain 3?" not in (tmp_path / "facts.jsonl").read_text()
+    assert made.out == {"held_out": 1}

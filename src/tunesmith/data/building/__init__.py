@@ -6,5 +6,6 @@ passages.py   a file as passages                                retrieval.py que
 asking.py     a prompt, a reply, a made row                     prompts.py   every prompt, by its name
 documents.py  texts as questions    rows.py  rows as other rows    judging.py  why a made row is refused
 endpoint.py   a writer behind HTTP  journal.py what was answered  limits.py    requests, tokens, money
-running.py    all of it in order    settings.py what can be asked for
+apart.py      no held-out row       settings.py what can be asked for
+running.py    all of it in order
 """

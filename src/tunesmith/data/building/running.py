@@ -11,6 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from tunesmith.data.building.apart import REASON as HELD_OUT
+from tunesmith.data.building.apart import Apart
 from tunesmith.data.building.asking import Ask, Made, RefusedError, Steps, Tally, Writer
 from tunesmith.data.building.documents import documents, instructions
 from tunesmith.data.building.journal import Journal, key_of
@@ -41,6 +43,9 @@ REFUSED: Final = "refused"
 """What is added to the name of the file for the sources of which nothing was made."""
 JOURNAL: Final = "journal"
 """What is added for the journal."""
+
+TOGETHER: Final = 512
+"""Rows by templates that are looked through at once."""
 
 _OF_TEXTS: Final = ("documents", "instructions")
 
@@ -176,7 +181,8 @@ def build(
     place = checked_outputs(job.output, inputs=job.files.every, overwrite=job.overwrite, words=(REFUSED,))
     job, tally = replace(job, output=place), Tally()
     if job.way not in _STEPS:
-        rows: Iterator[Outcome] = ([each] for each in _offline(job, wordings or {}, tally))
+        made = _offline(job, wordings or {}, tally)
+        rows: Iterator[Outcome] = iter(lambda: list(islice(made, TOGETHER)), [])
         return _written(job, zip(repeat(-1), rows, strict=False), tally, None, progress)
     assert writer is not None
     job = replace(job, asked=replace(job.asked, model=writer.name))
@@ -231,11 +237,14 @@ def _written(
 ) -> Built:
     """Write what is made, what is refused and where it comes from, all of it or nothing."""
     stopped, name = False, job.output.name
+    apart = Apart.beside([job.output, *job.files.every])
     with drafted(job.output) as draft:
         with RowWriter(draft / name) as rows, RowWriter(companion(draft / name, REFUSED)) as refused:
             try:
                 for row, outcome in made:
-                    _write(job.way, row, outcome, rows, refused, tally)
+                    kept = outcome if isinstance(outcome, str) else apart.kept(outcome)
+                    tally.out[HELD_OUT] += len(outcome) - len(kept)
+                    _write(job.way, row, kept, rows, refused, tally)
                     if progress is not None:
                         progress(tally.rows, rows.rows)
             except BudgetError:
