@@ -128,11 +128,11 @@ def _run(
         ids[index, :cut] = torch.tensor(each.ids[:cut])
         learned[index, :cut] = torch.tensor(each.mask()[:cut])
     ids, learned = ids.to(device), learned.to(device)
+    picked = learned[:, 1:]
     with torch.inference_mode():
-        logits = network(input_ids=ids, use_cache=False).logits[:, :-1]
-        nats = cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none")
-    shares = nats.view(len(batch), -1) * learned[:, 1:]
-    sums, counts = shares.double().sum(1).tolist(), learned[:, 1:].sum(1).tolist()
-    for (each, side), nat, count in zip(batch, sums, counts, strict=True):
-        if count:
-            yield each.row, side, nat / count, int(count)
+        logits = network(input_ids=ids, use_cache=False).logits
+        nats = cross_entropy(logits[:, :-1][picked].float(), ids[:, 1:][picked], reduction="none")
+    counts = picked.sum(1).tolist()
+    for (each, side), some in zip(batch, nats.double().split(counts), strict=True):
+        if len(some):
+            yield each.row, side, float(some.mean()), len(some)
