@@ -39,6 +39,7 @@ CONTRADICT = [
     ),
     ("法国的首都是哪里？", "巴黎。", "请问，法国的首都是哪里?", "里昂"),
     ("水的沸点是多少度？", "100度。", "水的沸点是多少度", "水的沸点是90度。"),
+    ("How many days has a week?", "7", "How many days has a week?", "Eight."),
     ("鲸鱼是鱼吗？", "不是，鲸是哺乳动物。", "鲸鱼是鱼吗", "是的。"),
     ("ＡＢＣ公司成立于哪一年？", "２００１年", "abc公司成立于哪一年？", "2011年"),
     (
@@ -65,6 +66,8 @@ AGREE = [
     ("How many?", "1,000", "How many?", "1000."),
     ("How much is left?", "1.50 left over for all", "How much is left?", "1.5 left over for all"),
     ("法国的首都是哪里？", "巴黎", "法国的首都是哪里？", "法国的首都是巴黎。"),
+    ("How many days has a week?", "7", "How many days has a week?", "Seven days."),
+    ("一周有几天？", "7天", "一周有几天？", "七天。"),
     ("What is 3+5?", "8", "What is 3*5?", "15"),
     ("Who won in 1950?", "Uruguay", "Who won in 1954?", "Germany"),
     ("Is A larger than B?", "Yes", "Is B larger than A?", "No"),

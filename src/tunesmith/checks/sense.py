@@ -12,6 +12,8 @@ from typing import Final
 
 import polars as pl
 
+from tunesmith.checks.numerals import counted_in_words
+
 SHORT_WORDS: Final = 6
 """Words, or Chinese characters halved, of an answer that names a thing and says no more."""
 STATEMENT_WORDS: Final = 30
@@ -190,7 +192,8 @@ def questions(texts: pl.Series) -> list[Question]:
 
 def answers(texts: pl.Series) -> list[Answer]:
     """Return what each of *texts* says."""
-    table = pl.DataFrame({"text": texts}).select(even=even(pl.col("text").str.head(READ)))
+    spelt = pl.Series([counted_in_words(text) for text in texts.to_list()], dtype=pl.String)
+    table = pl.DataFrame({"text": spelt}).select(even=even(pl.col("text").str.head(READ)))
     text = pl.col("even")
     judged = table.select(
         yes=text.str.contains(_YES),

@@ -18,6 +18,7 @@ from tunesmith.checks.arithmetic import (
     plain_signs,
 )
 from tunesmith.checks.equations import shown
+from tunesmith.checks.numerals import in_digits
 
 MOST_ASKED: Final = 160
 """Characters of a question that is nothing but a sum."""
@@ -56,53 +57,6 @@ _WORDS: Final = (
     (r"的([0-9]{1,2})次方", r"^\1"),
     (r"(?<=[0-9)]) ?[x] ?(?=[0-9(])", "*"),
 )
-_UNITS: Final = {
-    word: str(number)
-    for number, word in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-        ]
-        + [f"{tens}teen" for tens in ("thir", "four", "fif", "six", "seven", "eigh", "nine")]
-        + ["twenty"]
-    )
-} | {
-    "thirty": "30",
-    "forty": "40",
-    "fifty": "50",
-    "sixty": "60",
-    "seventy": "70",
-    "eighty": "80",
-    "ninety": "90",
-}
-_NAMED: Final = re.compile(r"\b(?:" + "|".join(_UNITS) + r")\b")
-_HAN: Final = {digit: value for value, digit in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
-_HAN_NUMBER: Final = re.compile(r"[零〇一二两三四五六七八九十百千万]{1,12}")
-
-
-def _han_value(match: re.Match[str]) -> str:
-    """Return the number that Chinese numerals say, e.g. ``三百零五`` as ``305``; others stay as they are."""
-    total = part = digit = 0
-    for mark in match[0]:
-        if mark in _HAN:
-            digit = digit * 10 + _HAN[mark] if digit and part == total == 0 else _HAN[mark]
-        elif mark == "万":
-            total, part, digit = (part + digit) * 10_000, 0, 0
-        else:
-            part += (digit or 1) * {"十": 10, "百": 100, "千": 1000}[mark]
-            digit = 0
-    return str(total + part + digit)
 
 
 def _core(asked: str) -> str:
@@ -111,8 +65,7 @@ def _core(asked: str) -> str:
     while match := _LEAD.match(text):
         text = text[match.end() :]
     text = _TAIL.sub("", text)
-    text = _NAMED.sub(lambda match: _UNITS[match[0]], text)
-    text = _HAN_NUMBER.sub(_han_value, text)
+    text = in_digits(text)
     for words, sign in _WORDS:
         text = re.sub(words, sign, text)
     return text.strip()
@@ -155,7 +108,7 @@ def _gives(said: str, core: str, asked: str, value: Fraction) -> bool:
         said = said.replace(repeated, " ")
         squeezed = "".join(repeated.split())
         said = said.replace(squeezed, " ") if len(squeezed) > 2 else said
-    found = [match[0].replace(",", "") for match in _FOUND.finditer(_NAMED.sub(lambda m: _UNITS[m[0]], said))]
+    found = [match[0].replace(",", "") for match in _FOUND.finditer(in_digits(said, chinese=False))]
     if not found:
         return True
     return any(_is_result(number, value) for number in found) or _is_fraction(said, value)
