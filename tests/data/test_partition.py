@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import lzma
 import random
 from collections import Counter
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from tunesmith.data.drawing import Draw
 from tunesmith.data.heldout import Heldout
 from tunesmith.data.partition import Split, split
 from tunesmith.data.scanning import recognised, scan
+from tunesmith.data.words import runs, words
 from tunesmith.errors import DataError, OutputError
 
 NOUNS = ("river", "mountain", "engine", "planet", "poem", "battle", "mineral", "theorem", "insect", "treaty")
@@ -163,3 +166,25 @@ def test_what_cannot_be_drawn_is_refused(bad: dict[str, float]) -> None:
     """Before any file is read."""
     with pytest.raises(DataError, match="expected"):
         Draw(**bad)  # type: ignore[arg-type]
+
+
+def test_no_real_row_is_nearly_one_of_the_other_set(tmp_path: Path) -> None:
+    """Of 5,348 rows none in training shares three fifths of its three-word runs with a held-out one."""
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(
+        lzma.decompress((Path(__file__).parent / "corpus" / "instructions.jsonl.xz").read_bytes())
+    )
+    done(path, tmp_path / "out", Draw(rows=200, seed=1))
+    held, rest = (_runs(tmp_path / "out" / name) for name in ("eval.jsonl", "train.jsonl"))
+    shared = held.join(rest, on="run", suffix="_rest").group_by("row", "row_rest", "size", "size_rest").len()
+    union = pl.col("size") + pl.col("size_rest") - pl.col("len")
+    likest = shared.select((pl.col("len") / union).max()).item()
+    assert held["row"].n_unique() > 150 and 0.2 < likest < 0.6
+
+
+def _runs(path: Path) -> pl.DataFrame:
+    """Return the runs of three words of each row of a set: ``row, run, size``."""
+    turns = pl.concat([batch.turns for batch in scan(path, recognised(path))])
+    texts = turns.group_by("row", maintain_order=True).agg(pl.col("text").str.join("\n"))["text"]
+    found = runs(words(texts), 3).unique().rename({"text": "row"})
+    return found.with_columns(size=pl.len().over("row"))
