@@ -1,6 +1,8 @@
 """Checks of training data: one a file, rows in, one finding or none out.
 
 check.py  what a check is    finding.py  what it returns    checking.py  all of them over a file
+said.py   rows as question and answer    sense.py  what they mean    pattern.py  what is told by its form
+arithmetic.py, equations.py, sums.py, numerals.py, answer_format.py   what wrong_answer verifies
 The others are one check each; the list below is the order in which they look and report.
 """
 

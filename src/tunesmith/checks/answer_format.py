@@ -34,7 +34,7 @@ _LABELS: Final = re.compile(
     r"|\bas (?:either )?(?=[a-z\"']+(?:, [a-z\"']+){0,8},? or [a-z\"']+\W*$))([^\n.?]{3,200})"
     r"|(?:从(?:以下|下列)?(?:标签|类别|选项)中选择(?:一个)?|(?:标签|类别|选项)(?:只能)?(?:是|为)?(?:以下之一)?)[:：]\s*([^\n。？]{3,200})"
 )
-_FENCE: Final = re.compile(r"```(?:json)?\s*\n?([^`]*)```")
+_FENCE: Final = re.compile(r"```(?:json)?([^`]*)```")
 _DATES: Final = {
     "yyyy-mm-dd": re.compile(r"(?<!\d)(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})(?!\d)"),
     "yyyy/mm/dd": re.compile(r"(?<!\d)(?P<y>\d{4})/(?P<m>\d{2})/(?P<d>\d{2})(?!\d)"),
@@ -59,13 +59,13 @@ class Demand:
 
 def _is_json(asked: str, answer: str) -> bool:
     text = answer.strip()
+    if len(text) > MOST_CHARACTERS:
+        return True
     fenced = _FENCE.search(text)
     if fenced is not None:
         text = fenced[1]
     begin = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=-1)
     end = max(text.rfind("}"), text.rfind("]"))
-    if len(text) > MOST_CHARACTERS:
-        return True
     try:
         json.loads(text[begin : end + 1] if 0 <= begin < end else text)
     except RecursionError:
