@@ -21,8 +21,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from seeded_faults import KINDS, Kind, Messages, Planted
+from seeded_faults import KINDS, UNSEEN, WHOLES, Kind, Messages, Planted, Whole
 from seeded_faults.fault import Row
+from seeded_faults.trigrams import Trigrams
 
 from tunesmith.checks import CHECKS, Asked, Check, check_rows
 from tunesmith.data.scanning import recognised
@@ -34,6 +35,8 @@ TOKENIZER = ROOT / "tests" / "data" / "tokenizer"
 SEED = 20
 PLANTED = 200
 """Faults of each kind, and as many look-alikes."""
+SETS = 60
+"""Poor sets of each kind, and as many others."""
 CONFIDENCE = 1.96
 """Standard errors to either side that hold the truth 95 times of 100."""
 
@@ -102,6 +105,8 @@ def measured(
     """Return what the check of *kind* finds among *rows* of what is planted there."""
     check = next(one for one in CHECKS if one.name == kind.check)
     rng = Random(f"{kind.check} {seed}")
+    if kind.weighed:
+        rows = [row for row in rows if not row.chinese]
     planted, rest = plant(kind, rows, each, rng)
     said = [(-1, row.chat()) for row in rest]
     said += [(number, row) for number, one in enumerate(planted) for row in one.rows]
@@ -110,6 +115,8 @@ def measured(
     asked: dict[str, Any] = {}
     if kind.tokens:
         asked["tokenizer"] = tokenizer(folder)
+    if kind.weighed:
+        asked["losses"] = Trigrams(row.answer for row in rest[::2]).losses()
     if kind.evaluated:
         place = folder / f"{kind.check}-eval.jsonl"
         asked["against"] = (written(place, (row for one in planted for row in one.against)),)
@@ -133,16 +140,50 @@ def measured(
     }
 
 
+def unseen(name: str, rows: Sequence[Row], folder: Path, *, each: int = PLANTED) -> dict[str, int]:
+    """Return how many faults in unseen wordings are found, if there are any of this check."""
+    kind = next((one for one in UNSEEN if one.check == name), None)
+    if kind is None:
+        return {}
+    figure = measured(kind, rows, folder, each=each)
+    return {"unseen": figure["faults"], "unseen_found": figure["found"]}
+
+
+def measured_sets(
+    kind: Whole, rows: Sequence[Row], folder: Path, *, each: int = SETS, seed: int = SEED
+) -> dict[str, Any]:
+    """Return of how many poor sets the check of *kind* says so, and of how many that are not."""
+    check = next(one for one in CHECKS if one.name == kind.check)
+    rng = Random(f"{kind.check} {seed}")
+    counts = dict.fromkeys((True, False), 0)
+    for faulty, make in ((True, kind.spoil), (False, kind.spare)):
+        for _ in range(each):
+            path = written(folder / f"{kind.check}.jsonl", make(rng, rows))
+            report, _ = check_rows(Asked(form=recognised(path), path=path), [check])
+            counts[faulty] += any(found.severity != "info" for found in report.findings)
+    return {
+        "check": kind.check,
+        "fault": kind.spoiled,
+        "look_alike": kind.innocent,
+        "faults": each,
+        "found": counts[True],
+        "alike": each,
+        "mistaken": counts[False],
+        "sets": True,
+    }
+
+
 def told(figure: dict[str, Any]) -> str:
     """Return one line of the table."""
     recall = wilson(figure["found"], figure["faults"])
     right = figure["found"] + figure["mistaken"]
     precision = wilson(figure["found"], right)
+    others = f"{figure.get('unseen_found', '-')}/{figure.get('unseen', '-')}"
     return (
-        f"{figure['check']:18} "
+        f"{figure['check']:18} unseen {others:7} "
         f"recall {figure['found']:3}/{figure['faults']:3} [{recall[0]:.2f}-{recall[1]:.2f}]  "
         f"precision {figure['found']:3}/{right:3} [{precision[0]:.2f}-{precision[1]:.2f}]  "
-        f"of the others {figure['real_flagged']}/{figure['real']}"
+        f"of the others {figure.get('real_flagged', '-')}/{figure.get('real', '-')}"
     )
 
 
@@ -156,15 +197,18 @@ def main() -> None:
     )
     given = parser.parse_args()
     rows, figures = real_rows(), []
-    known = {each.name for each in CHECKS}
     with tempfile.TemporaryDirectory() as name:
-        for kind in KINDS:
-            if kind.check not in known or (given.checks and kind.check not in given.checks):
+        for kind in (*KINDS, *WHOLES):
+            if given.checks and kind.check not in given.checks:
                 continue
-            figure = measured(kind, rows, Path(name))
+            if isinstance(kind, Whole):
+                figure = measured_sets(kind, rows, Path(name))
+            else:
+                figure = measured(kind, rows, Path(name))
+                figure |= unseen(kind.check, rows, Path(name))
             sys.stdout.write(told(figure) + "\n")
             for what in ("missed_rows", "mistaken_rows"):
-                for each in figure.pop(what)[: given.show]:
+                for each in figure.pop(what, [])[: given.show]:
                     sys.stdout.write(f"    {what[:-5]}: {json.dumps(each, ensure_ascii=False)[:400]}\n")
             figures.append(figure)
     if given.write is not None:

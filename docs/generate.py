@@ -235,10 +235,11 @@ def faults() -> str:
     table = row("check", "recall", "recall, unseen wordings", "precision", "untouched rows flagged")
     for each in told["checks"]:
         found, mistaken = each["found"], each["mistaken"]
+        others = f"{each['real_flagged']:,} of {each['real']:,}" if "real" in each else "–"
         table += (
             f"| [{each['check']}](#{each['check']}) | {share(found, each['faults'])} | "
             f"{share(each.get('unseen_found', 0), each.get('unseen', 0))} | "
-            f"{share(found, found + mistaken)} | {each['real_flagged']:,} of {each['real']:,} |\n"
+            f"{share(found, found + mistaken)} | {others} |\n"
         )
     return table
 

@@ -187,6 +187,22 @@ def _trained(rng: Random, row: Row) -> list[Messages]:
     return [row.chat(answer=rng.choice(("No.", row.answer, "不。")))]
 
 
+def _shuffled(rng: Random, row: Row) -> list[Messages]:
+    """Return the row with the letters of each word of its answer in another order."""
+    mixed = ["".join(rng.sample(part, len(part))) for part in row.answer.split(" ")]
+    return [row.chat(answer=" ".join(mixed))]
+
+
+_THINGS = ("A lantern", "The old bridge", "My neighbour", "Every ship", "The third planet", "Some bread")
+_DOES = ("was built", "turned red", "won the prize", "fell asleep", "cost eleven dollars", "sang a song")
+_WHERE = ("in Lisbon", "after the storm", "on Tuesday", "near the harbour", "in 1874", "for the second time")
+
+
+def _of_its_own(rng: Random, row: Row) -> list[Messages]:
+    """Return the row with an answer that no other row has, in good words."""
+    return [row.chat(answer=f"{rng.choice(_THINGS)} {rng.choice(_DOES)} {rng.choice(_WHERE)}.")]
+
+
 CHATS: tuple[Kind, ...] = (
     Kind(
         check="empty",
@@ -231,5 +247,14 @@ CHATS: tuple[Kind, ...] = (
         innocent="answers of one word",
         spoil=_untrained,
         spare=_trained,
+    ),
+    Kind(
+        check="label_noise",
+        spoiled="the letters of each word of the answer in another order; English rows, and the losses of "
+        "a model of three characters, since no larger one is at hand here",
+        innocent="answers of good words that no other row has",
+        spoil=_shuffled,
+        spare=_of_its_own,
+        weighed=True,
     ),
 )

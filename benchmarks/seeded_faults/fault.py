@@ -57,6 +57,8 @@ class Kind:
     """Makes a look-alike; None where nothing looks like the fault."""
     tokens: bool = False
     """Whether the check needs a tokenizer."""
+    weighed: bool = False
+    """Whether the check needs a model: one of characters, fitted to half of the untouched English rows."""
     evaluated: bool = False
     """Whether the first row of each goes into an evaluation set instead."""
 
