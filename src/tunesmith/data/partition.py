@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -92,8 +93,7 @@ def split(
     a split already, or nothing may be written.
     """
     _refuse(path, folder)
-    folder.mkdir(exist_ok=True)
-    with drafted(folder / TRAIN) as draft:
+    with _folder(folder), drafted(folder / TRAIN) as draft:
         hidden = draft / "read"
         hidden.mkdir()
         source, refused = _source(path, hidden)
@@ -132,6 +132,22 @@ def split(
         )
         _write_manifests(result, draft, draw, counts, version)
     return result
+
+
+@contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    """Make *folder*, and take it away again where nothing came of it."""
+    made = not folder.exists()
+    try:
+        folder.mkdir(exist_ok=True)
+        yield
+    except BaseException as error:
+        if made:
+            with suppress(OSError):  # something is in it
+                folder.rmdir()
+        if isinstance(error, OSError) and not isinstance(error, OutputError):
+            raise OutputError(f"{shown(folder)} cannot be made: {error.strerror}.") from None
+        raise
 
 
 def _refuse(path: Path, folder: Path) -> None:

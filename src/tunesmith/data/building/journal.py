@@ -50,26 +50,27 @@ class Journal:
         try:
             self._file = self.path.open("a+b")
             self._file.seek(0)
-            good = 0
+            whole = 0
             for line in self._file:
-                if not self._read(line):
-                    break
-                good += len(line)
-            self._file.truncate(good)
+                if line.endswith(b"\n"):
+                    whole += len(line)
+                    self._read(line)
+            self._file.truncate(whole)
             self._file.seek(0, os.SEEK_END)
         except OSError as error:
             raise self._failed(error) from None
         return self
 
-    def _read(self, line: bytes) -> bool:
-        """Take in one line, and return whether it is whole."""
+    def _read(self, line: bytes) -> None:
+        """Take in one line; one that says nothing is left as it is, and what it stood for is asked again."""
         try:
             each = json.loads(line)
-            reply = Reply(text=each["text"], tokens_in=each["tokens_in"], tokens_out=each["tokens_out"])
-            self._known[each["key"]] = reply
-        except (ValueError, KeyError, TypeError):
-            return False
-        return line.endswith(b"\n")
+            counts = int(each["tokens_in"]), int(each["tokens_out"])
+            self._known[str(each["key"])] = Reply(
+                text=str(each["text"]), tokens_in=counts[0], tokens_out=counts[1]
+            )
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
