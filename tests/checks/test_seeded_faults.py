@@ -19,7 +19,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 }
 EACH = 40
 """Faults of each kind, and as many look-alikes, among every fifth real row."""
-SETS = 8
+SETS = 4
 """Poor sets of each kind, and as many others."""
 MARGIN = 0.1
 """A smaller draw may lie so far below the published interval; it is the same on every machine."""
