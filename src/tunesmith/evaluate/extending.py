@@ -141,6 +141,7 @@ class _Plan:
         for name in set(names) & set(self.tensors):
             held[name] = extended(held[name], self.rows, additions)
         save_file(held, place, metadata=metadata)
+        shutil.copymode(source, place)
 
     def done(self, model: Path, target: Path) -> Extended:
         """Return what was written to *target*."""
