@@ -93,3 +93,5 @@ def test_a_server_that_speaks_otherwise_is_told(server: FakeServer) -> None:
     """An answer without a text is an empty one, which is refused as a row and not as a server."""
     server.answer = lambda messages: None  # type: ignore[assignment,return-value]
     assert ask(Endpoint(server.base, "m"))[0] == ""
+    server.answer = lambda messages: "a\ud800b"
+    assert ask(Endpoint(server.base, "m"))[0] == "a?b"

@@ -132,7 +132,8 @@ class Endpoint:
             ) from None
         usage = answer.get("usage") if isinstance(answer.get("usage"), dict) else {}
         return Reply(
-            text=text if isinstance(text, str) else "",
+            # Half a surrogate pair, which JSON can hold, is no text that a file can.
+            text=text.encode("utf-8", "replace").decode("utf-8") if isinstance(text, str) else "",
             tokens_in=_count(usage.get("prompt_tokens"), bound_in),
             tokens_out=_count(usage.get("completion_tokens"), bound_out),
         )
