@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from tunesmith.data.mixture import Mixing
 from tunesmith.errors import MissingExtraError
 
+__all__ = ["Mixing", "mix_data"]
+
 if TYPE_CHECKING:
     from tunesmith.data.mixture import Mixture
 

@@ -33,7 +33,8 @@ def ranges(rows: Sequence[int], most: int) -> tuple[str, int]:
     >>> ranges((1, 2, 3, 7, 9), 2)
     ('1–3, 7', 1)
     """
-    told, left = [], len(rows)
+    told: list[str] = []
+    left = len(rows)
     for first, last in _stretches(rows):
         if len(told) == most:
             break
