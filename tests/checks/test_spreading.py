@@ -48,11 +48,11 @@ def test_all_checks_find_the_same_in_parts(
     rows: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows, evidence, order and what is not run are those of one process, for every check there is."""
-    monkeypatch.setattr(scanning, "BATCH_BYTES", 20_000)
+    monkeypatch.setattr(scanning, "BATCH_BYTES", 10_000)
     path = tmp_path / "rows.jsonl"
     mixed = [
         line
-        for at, row in enumerate(rows[:600])
+        for at, row in enumerate(rows[:300])
         for line in ([row, ODD[at // 9 % len(ODD)]][: 1 + (at % 9 == 0)])
     ]
     path.write_bytes(b"\n".join(mixed))

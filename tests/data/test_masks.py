@@ -97,7 +97,16 @@ def test_answers_and_their_ends_are_learned_and_nothing_else(templates: Path, na
 # -- tokens: what training reads is what transformers makes of the chat ---------------------------------
 
 
-@pytest.fixture(scope="module", params=["llama3", "qwen3"])
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Let small products run on one thread: to share them out takes longer than to do them."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module", params=["llama3", "qwen2_5"])
 def both(
     request: pytest.FixtureRequest, templates: Path, tokenizer_folder: Path, tmp_path_factory: Any
 ) -> Iterator[tuple[Encoder, PreTrainedTokenizerFast]]:
