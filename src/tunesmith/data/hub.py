@@ -94,9 +94,9 @@ def data_set_batches(path: Path) -> Iterator[tuple[Any, int]]:
     try:
         found, total = _saved(path) if named is None else _streamed(named)
         for table in found.with_format("arrow").iter(batch_size=BATCH_ROWS):
-            batch = table.combine_chunks().to_batches()[0]
-            batch.validate(full=True)
-            yield batch, total
+            for batch in table.combine_chunks().to_batches():
+                batch.validate(full=True)
+                yield batch, total
     except (DataError, MissingExtraError):
         raise
     except Exception as error:  # the library's, the network's and pyarrow's own trees of errors
