@@ -120,7 +120,10 @@ def test_all_pairs_are_sent_and_rank_0_gets_no_less_than_any_other(pairs: int, c
     ("changes", "says"),
     [
         ({"model": TINY | {"num_local_experts": 3}}, "Cannot evenly shard 3 experts"),
-        ({"model": {"model_type": "llama"} | {k: v for k, v in TINY.items() if k != "model_type"}}, "ep_plan"),
+        (
+            {"model": {"model_type": "llama"} | {k: v for k, v in TINY.items() if k != "model_type"}},
+            "ep_plan",
+        ),
         ({"trainer": "loop"}, "Set trainer: trainer or sft"),
         ({"method": "qlora"}, "bitsandbytes"),
         ({"method": "lora", "adapter": {"lora_dropout": 0.0}}, "mixed torch.Tensor and DTensor"),
