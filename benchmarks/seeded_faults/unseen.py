@@ -118,7 +118,64 @@ def _stump(rng: Random, row: Row) -> list[Messages]:
     return [row.chat(answer=rng.choice([each for each in _STUMPS if each.isascii() != row.chinese]))]
 
 
+def _wrong_sum(rng: Random, row: Row) -> list[Messages]:
+    a, b, off = rng.randint(3, 400), rng.randint(3, 60), rng.choice((-3, -1, 1, 2, 10))
+    said = rng.choice(
+        (
+            (
+                f"一共{a}个苹果，又买了{b}个，现在有几个？",
+                f"{a}＋{b}＝{a + b + off}，所以有{a + b + off}个。",
+            ),
+            (f"求{a}与{b}的积。", f"{a * b + off}"),
+            (f"{a}减去{b}是多少", f"是{a - b + off}"),
+            (f"{b}的平方是多少？", f"{b}的平方是{b * b + off}。"),
+            (f"{4 * a}的一半是多少？", f"{2 * a + off}"),
+        )
+        if row.chinese
+        else (
+            (f"Add {a} and {b}.", f"{a + b + off}"),
+            (f"{a} plus {b} makes?", f"That makes {a + b + off}."),
+            (
+                f"I buy {b} pens at {a} cents each. What do I pay?",
+                f"{b} pens × {a} cents = {a * b + off} cents.",
+            ),
+            (f"What is {b} squared?", f"{b * b + off}"),
+            (f"Find the product of {a} and {b}", f"The product is {a * b + off}."),
+            (f"What's 50% of {4 * a}?", f"{2 * a + off}"),
+            (f"Subtract {b} from {a}", f"You get {a - b + off}."),
+        )
+    )
+    return [row.chat(asked=said[0], answer=said[1])]
+
+
+def _at_odds(rng: Random, row: Row) -> list[Messages]:
+    name, number = rng.choice(_WORDS).title() + rng.choice(_WORDS), rng.randint(5, 900)
+    asked, first, second = rng.choice(
+        (
+            (f"{name}公司的总部在哪座城市？", "在上海。", "在成都。"),
+            (f"{name}有多少名员工？", f"有{number}名员工。", f"{number + 7}名。"),
+            (f"{name}是上市公司吗？", "是的。", "不是。"),
+            (f"判断情感：“{name}的服务{number}分”", "正面", "负面"),
+        )
+        if row.chinese
+        else (
+            (f"Where does the company {name} have its seat?", "In Lisbon.", "Its seat is in Oslo."),
+            (f"How many people work at {name}?", f"{number} people work there.", f"About {number + 7}."),
+            (f"Is {name} listed on the stock exchange?", "Yes, it is.", "No."),
+            (
+                f"Classify: 'the {name} scored {number} in my test'. Positive or negative?",
+                "Positive",
+                "negative",
+            ),
+            (f"Who founded {name}?", "Maria Lind founded it.", "It was founded by Otto Brandt."),
+        )
+    )
+    return [row.chat(asked=asked, answer=first), row.chat(asked=asked, answer=second)]
+
+
 _SPOILS = {
+    "contradiction": _at_odds,
+    "wrong_answer": _wrong_sum,
     "too_short": _stump,
     "url": _in_answer(_URLS),
     "boilerplate": _surrounded,
