@@ -207,6 +207,15 @@ def test_a_line_that_is_too_long_is_passed_over(write: Write, monkeypatch: pytes
     assert rows == 3
 
 
+def test_blank_lines_alone_make_a_batch_without_rows(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are between two rows, the rows keep their places."""
+    monkeypatch.setattr(scanning, "BATCH_BYTES", 20)
+    path = write({"text": "a"}, *[b""] * 100, {"text": "b"})
+    turns, faults, rows = whole(scan(path, recognised(path)))
+    assert [(turn["row"], turn["line"], turn["text"]) for turn in turns] == [(0, 1, "a"), (1, 102, "b")]
+    assert (rows, faults) == (2, [])
+
+
 def test_pairs_split_what_is_asked_from_the_last_answer(write: Write) -> None:
     """One line an example: all before the last answer, and that answer; a preference has two."""
     path = write(

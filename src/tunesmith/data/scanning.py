@@ -133,7 +133,7 @@ def _batch(
         table = _numbered(data.decode("utf-8"), first_row, first_line)
     except UnicodeDecodeError:
         table = None
-    if table is None or plain is None or table["bytes"].max() > MAX_ROW_BYTES:  # type: ignore[operator]
+    if table is None or plain is None or (table["bytes"].max() or 0) > MAX_ROW_BYTES:  # type: ignore[operator]
         each = [line for line in lines(io.BytesIO(data)) if line.fault or line.text.strip()]
         return _careful(each, form, first_row=first_row, first_line=first_line, share=share)
     fast, doubtful = plain_turns(table, plain)
