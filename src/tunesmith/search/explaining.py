@@ -57,7 +57,8 @@ def _neighbours(chosen: Weighed, scales: Scales) -> Iterator[tuple[tuple[str, st
         yield ("Whole sequences on every card", "每卡处理完整序列时"), family, whole
     copied = v.sharding in ("none", "ddp") or v.context * v.tensor > 1 or v.offload_optimizer != "none"
     if not copied and scales.cluster.cards > 1:
-        yield ("A copy on every card (DDP)", "每卡一份（DDP）"), family, replace(v, sharding="ddp")
+        copy = replace(v, sharding="ddp", sync_each_batch=False, quantizes_on_host=False)
+        yield ("A copy on every card (DDP)", "每卡一份（DDP）"), family, copy
     if v.r is not None and v.r < space.RANKS[-1]:
         rank = space.RANKS[space.RANKS.index(v.r) + 1]
         yield (f"Rank {rank}", f"秩 {rank}"), family, replace(v, r=rank)
