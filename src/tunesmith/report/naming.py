@@ -52,6 +52,7 @@ _TOLD: Final = (
     "gradient_checkpointing",
     "gradient_checkpointing_kwargs",
     "activation_offloading",
+    "sync_each_batch",
     "hardware",
     "sharding",
     "parallel",
@@ -98,6 +99,9 @@ def choices(recipe: Recipe) -> dict[str, Texts]:
         "attention": (recipe.attn_implementation or "sdpa",) * 2,
         "loss": _LOSSES.get(recipe.loss, (str(recipe.loss),) * 2),
         "packing": ("packed", "拼接") if recipe.packing else ("", ""),
+        "reducing": ("gradients reduced each pass", "每次反向都归约梯度")
+        if recipe.sync_each_batch
+        else ("", ""),
         "precision": (f"{types} weights{mixed}", f"{types} 权重{mixed}"),
     }
     if recipe.quantization is not None:
