@@ -139,7 +139,8 @@ def test_an_interrupt_ends_quietly(capsys: Capture, monkeypatch: pytest.MonkeyPa
             return b""
 
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(Typing()))
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # shells have jobs behind them ignore it
+    # A shell has jobs in the background ignore interrupts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         assert main(["estimate", "--recipe", "-"]) == INTERRUPTED
     finally:
