@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 from tunesmith.architecture.bounds import printable
@@ -53,6 +52,15 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         draft.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write *text* to *path* in UTF-8, its line breaks as they are; if it fails, *path* stays as it was."""
+    write_whole(path, lambda draft: _filled(draft, text))
+
+
+def _filled(draft: Path, text: str) -> None:
+    draft.write_text(text, encoding="utf-8", newline="\n")
+
+
 def checked_folder(path: str | Path) -> Path:
     """Return where *path* leads, if a folder is there or can be made there.
 
@@ -82,11 +90,7 @@ def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
         raise OutputError(f"{printable(str(folder))} cannot be made: {_reason(error)}.") from None
     for name, text in texts.items():
         assert Path(name).name == name
-        write_whole(folder / name, partial(_write_text, text=text))
-
-
-def _write_text(draft: Path, text: str) -> None:
-    draft.write_text(text, encoding="utf-8", newline="\n")
+        write_text(folder / name, text)
 
 
 def _reason(error: Exception) -> str:

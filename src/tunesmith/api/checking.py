@@ -79,13 +79,12 @@ def about(
     """Return what the checks may use, with the format of the file recognised."""
     from tunesmith.checks import Asked
     from tunesmith.data.hub import pinned
-    from tunesmith.data.mapping import parse_columns
     from tunesmith.data.scanning import recognised
     from tunesmith.data.tokenizer import load_tokenizer
 
     place = pinned(path)
     return Asked(
-        form=recognised(place, columns=parse_columns(columns) if isinstance(columns, str) else columns),
+        form=recognised(place, columns=columns),
         path=place,
         tokenizer=None if model is None else load_tokenizer(model),
         sequence_length=sequence_length,

@@ -41,13 +41,12 @@ def sample_data(  # noqa: PLR0913 -- each is one option of the command, by name
     MissingExtraError.unless_installed("data", "polars", "tokenizers", "jinja2")
     from tunesmith.data.excerpts import Sample, excerpts
     from tunesmith.data.hub import pinned
-    from tunesmith.data.mapping import parse_columns
     from tunesmith.data.measuring import measure
     from tunesmith.data.scanning import recognised
     from tunesmith.data.tokenizer import choose_template, load_tokenizer
 
     place = pinned(path)
-    form = recognised(place, columns=parse_columns(columns) if isinstance(columns, str) else columns)
+    form = recognised(place, columns=columns)
     files = load_tokenizer(model)
     lengths = measure(
         place,

@@ -86,12 +86,12 @@ def write_plans(plans: Plans, path: str | Path, *, lang: str = "en", epochs: flo
     The suffix decides: the recipe of the first plan as .yaml, all plans on a page as .html, or their memory
     against their speed as .svg.
     """
-    from tunesmith.outputs import checked_output, write_whole
+    from tunesmith.outputs import checked_output, write_text
     from tunesmith.report.plans.files import plans_text
 
     place = checked_output(path, suffixes=(*_SUFFIXES["recipe"], *_SUFFIXES["report"]))
     text = plans_text(plans, place.suffix.lower(), lang=lang, passes=epochs)
-    write_whole(place, lambda draft: _write_text(draft, text))
+    write_text(place, text)
     return place
 
 
@@ -108,7 +108,7 @@ def write_findings(
     With *model* it shows how long the examples are for its tokenizer, unless a row cannot be read.
     """
     from tunesmith.data.measuring import measure
-    from tunesmith.outputs import checked_output, write_whole
+    from tunesmith.outputs import checked_output, write_text
     from tunesmith.report.findings.page import findings_page
 
     place, lengths = checked_output(path, suffixes=_SUFFIXES["page"]), None
@@ -116,7 +116,7 @@ def write_findings(
         with suppress(DataError):
             lengths = measure(report.path, model, sequence_length=sequence_length, sample=_MEASURED)
     text = findings_page(report, lengths=lengths, lang=lang) + "\n"
-    write_whole(place, lambda draft: _write_text(draft, text))
+    write_text(place, text)
     return place
 
 
@@ -134,7 +134,3 @@ def export_plan(
     export = export_recipe(trained(plans.plans[0].recipe, epochs), trainer, data=data)
     write_folder(place, {file.name: file.text for file in export.files})
     return export
-
-
-def _write_text(place: Path, text: str) -> None:
-    place.write_text(text, encoding="utf-8", newline="\n")

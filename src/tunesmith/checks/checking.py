@@ -58,13 +58,8 @@ class Report:
         }
 
 
-def check_rows(
-    asked: Asked, checks: Iterable[type[Check]], *, progress: Progress | None = None
-) -> tuple[Report, Sequence[Check]]:
-    """Return what *checks* find in the file that is *asked* about, and the checks that looked at it.
-
-    Raises DataError where the file cannot be read at all. A row that cannot be read is a finding.
-    """
+def made_ready(asked: Asked, checks: Iterable[type[Check]]) -> tuple[list[Check], list[tuple[str, str]]]:
+    """Return the checks that can run, ready to see rows, and of the others the name and why they cannot."""
     ready, skipped = [], []
     for each in checks:
         made = each.of(asked)
@@ -72,6 +67,17 @@ def check_rows(
             skipped.append((each.name, made))
         else:
             ready.append(made)
+    return ready, skipped
+
+
+def check_rows(
+    asked: Asked, checks: Iterable[type[Check]], *, progress: Progress | None = None
+) -> tuple[Report, Sequence[Check]]:
+    """Return what *checks* find in the file that is *asked* about, and the checks that looked at it.
+
+    Raises DataError where the file cannot be read at all. A row that cannot be read is a finding.
+    """
+    ready, skipped = made_ready(asked, checks)
     unreadable = Unreadable()
     rows = 0
     for batch in scan(asked.path, asked.form):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tunesmith.checks.check import Asked, Check, Flagged
-from tunesmith.checks.checking import Report, Unreadable, concluded
+from tunesmith.checks.checking import Report, Unreadable, concluded, made_ready
 from tunesmith.checks.finding import Evidence, Finding
 from tunesmith.data.files import opened
 from tunesmith.data.parting import parts, scan_part
@@ -106,7 +106,7 @@ class CheckingStep:
 
     def _part(self, number: int) -> dict[str, Any]:
         """Return what the checks that judge rows one by one keep of a part."""
-        ready = _ready(self.asked, self._apart)[0]
+        ready = made_ready(self.asked, self._apart)[0]
         rows = lines = 0
         faults: list[Fault] = []
         for batch in scan_part(self.asked.path, self.asked.form, self.parts[number]):
@@ -151,7 +151,7 @@ class CheckingStep:
             answers.append(
                 json.loads(self._answer(number).read_text(encoding="utf-8", errors="surrogatepass"))
             )
-        ready, skipped = _ready(self.asked, self._apart)
+        ready, skipped = made_ready(self.asked, self._apart)
         rows, faults = _added(answers[: len(self.parts)], ready)
         by_name: dict[str, Check] = {check.name: check for check in ready}
         for kind, told in zip(self._whole, answers[len(self.parts) :], strict=True):
@@ -237,18 +237,6 @@ def _finding(told: Mapping[str, Any]) -> Finding:
             "instead": {int(row): other for row, other in told["instead"].items()},
         }
     )
-
-
-def _ready(asked: Asked, checks: Sequence[type[Check]]) -> tuple[list[Check], list[tuple[str, str]]]:
-    """Return the checks that can run, and why the others cannot."""
-    ready, skipped = [], []
-    for each in checks:
-        made = each.of(asked)
-        if isinstance(made, str):
-            skipped.append((each.name, made))
-        else:
-            ready.append(made)
-    return ready, skipped
 
 
 def _line_breaks(path: Path, part: range) -> int:

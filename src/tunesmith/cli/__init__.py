@@ -10,7 +10,6 @@ more, 70 an error of Tunesmith itself.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import traceback
@@ -21,7 +20,7 @@ from tunesmith import api
 from tunesmith.cli import data
 from tunesmith.cli.options import FILES, parse
 from tunesmith.cli.plan import plan
-from tunesmith.cli.screen import at_work, show, tell_error
+from tunesmith.cli.screen import at_work, show, show_json, tell_error
 from tunesmith.errors import TunesmithError
 
 FITS, DOES_NOT_FIT, MISTAKE, BUG, INTERRUPTED, UNREAD = 0, 1, 2, 70, 130, 141
@@ -95,5 +94,5 @@ def _estimate(own: Mapping[str, Any], changes: Mapping[str, Any]) -> int:
             show(api.show_suggestions(answer, lang=lang))
     else:
         origins = {"from": imported.to_mapping()} if imported else {}
-        sys.stdout.write(json.dumps({**answer.to_mapping(), **origins}, allow_nan=False) + "\n")
+        show_json({**answer.to_mapping(), **origins})
     return DOES_NOT_FIT if answer.fits is False else FITS

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tunesmith import api
-from tunesmith.cli.screen import at_work, show, tell_error
+from tunesmith.cli.screen import at_work, show, show_json, tell_error
 
 _SEARCHING: Final = {"en": "Searching recipes", "zh": "正在搜索配方"}
 _UNWRITTEN: Final = {"en": "nothing fits, so {} is not written.", "zh": "都放不下，未写出 {}。"}
@@ -213,7 +211,7 @@ def plan(own: Mapping[str, Any]) -> bool:
         else:
             tell_error(_UNWRITTEN[lang].format(own["output"]))
     if own["json"]:
-        sys.stdout.write(json.dumps(plans.to_mapping(), allow_nan=False) + "\n")
+        show_json(plans.to_mapping())
     else:
         show(api.show_plans(plans, lang=lang, epochs=passes))
     for trainer, folder in own["export"] if plans.plans else ():

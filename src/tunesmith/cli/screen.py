@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
 import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Final, TextIO
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, TextIO
 
 from rich.console import Console, RenderableType
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -41,6 +42,20 @@ def show(shown: RenderableType) -> None:
         console.print(shown)
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
     sys.stdout.flush()
+
+
+def show_json(mapping: Mapping[str, Any]) -> None:
+    """Print *mapping* on standard output as one JSON object, which is one line."""
+    sys.stdout.write(json.dumps(mapping, allow_nan=False) + "\n")
+
+
+def through(doing: str, rows: int, share: float) -> str:
+    """Return what is said of long work: what is being done, how far, and which share of all that is.
+
+    >>> through("Reading", 1200, 0.25)
+    'Reading: 1,200 (25%)'
+    """
+    return f"{doing}: {rows:,} ({share:.0%})"
 
 
 def tell_error(message: str) -> None:

@@ -8,7 +8,6 @@ adds, and its end token.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -90,9 +89,7 @@ class Encoder:
     """
 
     def __init__(self, files: TokenizerFiles, template: ChatTemplate) -> None:
-        for package in ("tokenizers", "jinja2"):
-            if importlib.util.find_spec(package) is None:
-                raise MissingExtraError.of(package, "data")
+        MissingExtraError.unless_installed("data", "tokenizers", "jinja2")
         self._files = files
         self._template = template
         self._renderer: Child | None = None

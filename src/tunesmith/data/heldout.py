@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ from tunesmith.data.manifest import DataFile
 from tunesmith.data.scanning import recognised, scan
 from tunesmith.data.words import runs, whole_texts, words
 from tunesmith.errors import DataError
-from tunesmith.outputs import checked_output, write_whole
+from tunesmith.outputs import checked_output, write_text
 
 RUN_WORDS: Final = 8
 """Words of a run."""
@@ -182,7 +182,7 @@ class Heldout:
         Raises OutputError where nothing can be written there.
         """
         place = checked_output(path, suffixes=(".json",))
-        write_whole(place, partial(_write, text=json.dumps(self._to_mapping()) + "\n"))
+        write_text(place, json.dumps(self._to_mapping()) + "\n")
         return place
 
     def _to_mapping(self) -> dict[str, Any]:
@@ -242,10 +242,6 @@ def _read(path: Path) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("nests too deep") from None
     return dict(known)
-
-
-def _write(draft: Path, text: str) -> None:
-    draft.write_text(text, encoding="utf-8", newline="\n")
 
 
 # -- tables -----------------------------------------------------------------------------------------

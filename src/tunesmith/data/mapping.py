@@ -25,14 +25,16 @@ _NEEDED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 """Roles that a format cannot do without."""
 
 
-def parse_columns(text: str) -> dict[str, str]:
-    """Return the columns that *text* names by the roles that they play.
+def parse_columns(text: str | Mapping[str, str]) -> Mapping[str, str]:
+    """Return the columns that *text* names by the roles that they play; a mapping says so already.
 
     >>> parse_columns("instruction=question, output=answer")
     {'instruction': 'question', 'output': 'answer'}
 
     Raises DataError where it is not written so.
     """
+    if not isinstance(text, str):
+        return text
     pairs = [pair.partition("=") for pair in text.split(",")]
     columns = {role.strip(): column.strip() for role, _, column in pairs}
     if len(columns) != len(pairs) or not all(role and column for role, column in columns.items()):

@@ -22,7 +22,7 @@ from tunesmith.data.columns import Plain, plain_turns, table_turns
 from tunesmith.data.files import Line, lines, opened, pass_over, shown
 from tunesmith.data.formats import SAMPLE_ROWS, Example, Format, examples, recognise
 from tunesmith.data.hub import data_set_batches, is_data_set
-from tunesmith.data.mapping import mapped
+from tunesmith.data.mapping import mapped, parse_columns
 from tunesmith.data.reading import (
     Cells,
     Fault,
@@ -46,17 +46,20 @@ BATCH_ROWS: Final = 8192
 _MARK: Final = b"\xef\xbb\xbf"
 
 
-def recognised(path: str | Path, *, columns: Mapping[str, str] | None = None) -> Format:
+def recognised(path: str | Path, *, columns: str | Mapping[str, str] | None = None) -> Format:
     """Return the format of the file at *path*, by its first rows, or by the *columns* that play its roles.
+
+    *columns* is a mapping, or a text such as ``instruction=question,output=answer``.
 
     Raises DataError that names the first bad rows where none can be read, or the columns where none fits.
     """
+    chosen = parse_columns(columns) if columns is not None else None
     place = Path(path).expanduser()
     head = list(islice(read_rows(place), SAMPLE_ROWS))
     known = [row for row in head if isinstance(row, Row)]
     if known:
         where = shown(place)
-        return mapped(known, columns, where=where) if columns else recognise(known, where=where)
+        return mapped(known, chosen, where=where) if chosen else recognise(known, where=where)
     if not head:
         raise DataError(f"{shown(place)} has no row. Is it the right file?")
     faults = [each for each in head if isinstance(each, Fault)]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tunesmith.outputs import checked_output, write_whole
+from tunesmith.outputs import checked_output, write_text
 
 SUFFIXES: Final = (".csv", ".html")
 """What a sheet's file ends in."""
@@ -69,12 +69,8 @@ def write_sheet(entries: Iterable[Entry], path: Path) -> Path:
     """
     place = checked_output(path, suffixes=SUFFIXES)
     text = (_page if place.suffix.lower() == ".html" else _table)(list(entries))
-    write_whole(place, lambda draft: _write(draft, text))
+    write_text(place, text)
     return place
-
-
-def _write(draft: Path, text: str) -> None:
-    draft.write_text(text, encoding="utf-8", newline="")
 
 
 def _cell(text: str) -> str:

@@ -16,7 +16,7 @@ from typing import BinaryIO, Final
 
 from tunesmith.data.manifest import DataFile, Manifest, manifest_path
 from tunesmith.errors import OutputError
-from tunesmith.outputs import checked_output, write_whole
+from tunesmith.outputs import checked_output, write_text
 
 SUFFIXES: Final = (".jsonl",)
 """What written data files end in."""
@@ -100,9 +100,5 @@ def refuse_inputs(outputs: list[Path], inputs: list[Path]) -> None:
 def write_manifest(manifest: Manifest, path: Path) -> Path:
     """Write *manifest* beside the data file at *path*, and return its place."""
     place = manifest_path(path)
-    write_whole(place, lambda draft: _write_text(draft, manifest.text()))
+    write_text(place, manifest.text())
     return place
-
-
-def _write_text(draft: Path, text: str) -> None:
-    draft.write_text(text, encoding="utf-8", newline="\n")

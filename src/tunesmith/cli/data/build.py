@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from typing import Any, Final
 
 from tunesmith import api
 from tunesmith.cli.data.command import FILE, Command, Option, counted
-from tunesmith.cli.screen import at_work, show
+from tunesmith.cli.screen import at_work, show, show_json
 
 MADE, STOPPED = 0, 1
 """Exit codes."""
@@ -74,7 +72,7 @@ def _run(own: Mapping[str, Any]) -> int:
             progress=lambda rows, made: say(f"{_DOING[lang]}: {rows:,} → {made:,}"),
         )
     if own["json"]:
-        sys.stdout.write(json.dumps(built.to_mapping(), allow_nan=False) + "\n")
+        show_json(built.to_mapping())
     else:
         show(api.show_built(built, lang=lang))
     return STOPPED if built.stopped else MADE

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
 from tunesmith import api
 from tunesmith.cli.data.command import COLUMNS, FILE, Command, counted
-from tunesmith.cli.screen import at_work, show
+from tunesmith.cli.screen import at_work, show, show_json, through
 
 CLEAN, HAS_ERRORS = 0, 1
 """Exit codes."""
@@ -33,11 +32,11 @@ def _run(own: Mapping[str, Any]) -> int:
             method=own["method"],
             quick=own["quick"],
             workers=own["workers"],
-            progress=lambda rows, share: say(f"{_READING[lang]}: {rows:,} ({share:.0%})"),
+            progress=lambda rows, share: say(through(_READING[lang], rows, share)),
         )
         _write_page(own, report)
     if own["json"]:
-        sys.stdout.write(json.dumps(report.to_mapping(), allow_nan=False) + "\n")
+        show_json(report.to_mapping())
     else:
         show(api.show_findings(report, lang=lang))
     return HAS_ERRORS if report.has_errors else CLEAN
@@ -66,12 +65,12 @@ def _fix(own: Mapping[str, Any]) -> int:
                 method=own["method"],
                 quick=own["quick"],
             ),
-            progress=lambda _, rows, share: say(f"{_READING[lang]}: {rows:,} ({share:.0%})"),
+            progress=lambda _, rows, share: say(through(_READING[lang], rows, share)),
         )
         _write_page(own, cleaned.before)
     if own["json"]:
         told = {**cleaned.before.to_mapping(), "fixed": cleaned.to_mapping()}
-        sys.stdout.write(json.dumps(told, allow_nan=False) + "\n")
+        show_json(told)
     else:
         show(api.show_findings(cleaned.before, lang=lang))
         sys.stdout.write("\n")

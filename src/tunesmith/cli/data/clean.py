@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
 from tunesmith import api
 from tunesmith.cli.data.check import CHECK
 from tunesmith.cli.data.command import FILE, Command
-from tunesmith.cli.screen import at_work, show
+from tunesmith.cli.screen import at_work, show, show_json, through
 
 WRITTEN, NOTHING_LEFT = 0, 1
 """Exit codes."""
@@ -43,10 +41,10 @@ def _run(own: Mapping[str, Any]) -> int:
                 quick=own["quick"],
                 overwrite=own["overwrite"],
             ),
-            progress=lambda doing, rows, share: say(f"{words[doing]}: {rows:,} ({share:.0%})"),
+            progress=lambda doing, rows, share: say(through(words[doing], rows, share)),
         )
     if own["json"]:
-        sys.stdout.write(json.dumps(cleaned.to_mapping(), allow_nan=False) + "\n")
+        show_json(cleaned.to_mapping())
     else:
         show(api.show_cleaned(cleaned, lang=own["lang"]))
     return WRITTEN if cleaned.outputs else NOTHING_LEFT

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from typing import Any, Final
 
 from tunesmith import api
 from tunesmith.cli.data.command import Command, counted
-from tunesmith.cli.screen import at_work, show
+from tunesmith.cli.screen import at_work, show, show_json, through
 from tunesmith.errors import DataError
 
 WRITTEN: Final = 0
@@ -63,10 +61,10 @@ def _run(own: Mapping[str, Any]) -> int:
                 heldout=own["heldout"],
                 overwrite=own["overwrite"],
             ),
-            progress=lambda doing, rows, share: say(f"{words[doing]}: {rows:,} ({share:.0%})"),
+            progress=lambda doing, rows, share: say(through(words[doing], rows, share)),
         )
     if own["json"]:
-        sys.stdout.write(json.dumps(mixture.to_mapping(), allow_nan=False) + "\n")
+        show_json(mixture.to_mapping())
     else:
         show(api.show_mixture(mixture, lang=own["lang"]))
     return WRITTEN

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
 from tunesmith import api
 from tunesmith.cli.data.command import COLUMNS, FILE, Command, counted
-from tunesmith.cli.screen import at_work, show
+from tunesmith.cli.screen import at_work, show, show_json, through
 
 _READING: Final = {"en": "Reading the data", "zh": "正在读取数据"}
 
@@ -26,10 +24,10 @@ def _run(own: Mapping[str, Any]) -> int:
             template=own["template"],
             columns=own["columns"],
             seed=own["seed"],
-            progress=lambda rows, share: say(f"{_READING[lang]}: {rows:,} ({share:.0%})"),
+            progress=lambda rows, share: say(through(_READING[lang], rows, share)),
         )
     if own["json"]:
-        sys.stdout.write(json.dumps(sample.to_mapping(), allow_nan=False) + "\n")
+        show_json(sample.to_mapping())
     else:
         show(api.show_sample(sample, lang=lang))
     return 0

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from typing import Any, Final
 
 from tunesmith import api
 from tunesmith.cli.data.command import FILE, Command, counted
-from tunesmith.cli.screen import at_work, show
+from tunesmith.cli.screen import at_work, show, show_json, through
 
 _DOING: Final = {"en": "Splitting the data", "zh": "正在划分数据"}
 
@@ -48,10 +46,10 @@ def _run(own: Mapping[str, Any]) -> int:
                 seed=own["seed"],
             ),
             sheet=own["sheet"],
-            progress=lambda rows, done: say(f"{_DOING[lang]}: {rows:,} ({done:.0%})"),
+            progress=lambda rows, done: say(through(_DOING[lang], rows, done)),
         )
     if own["json"]:
-        sys.stdout.write(json.dumps(split.to_mapping(), allow_nan=False) + "\n")
+        show_json(split.to_mapping())
     else:
         show(api.show_split(split, lang=lang))
     return 0

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
 from tunesmith import api
 from tunesmith.cli.data.command import FILE, Command, counted
-from tunesmith.cli.screen import at_work, show
+from tunesmith.cli.screen import at_work, show, show_json, through
 
 _WORK: Final = {"en": "Counting tokens", "zh": "正在统计词元"}
 
@@ -24,13 +22,13 @@ def _run(own: Mapping[str, Any]) -> int:
             own["file"],
             model=own["model"],
             add=own["add"],
-            progress=lambda done, share: say(f"{_WORK[lang]}: {done:,} ({share:.0%})"),
+            progress=lambda done, share: say(through(_WORK[lang], done, share)),
         )
         if own["output"] is not None and found.additions:
             extended = api.extend_model(found, model=own["model"], output=own["output"])
     if own["json"]:
         written = None if extended is None else asdict(extended)
-        sys.stdout.write(json.dumps({**found.to_mapping(), "written": written}, allow_nan=False) + "\n")
+        show_json({**found.to_mapping(), "written": written})
     else:
         show(api.show_vocabulary(found, extended, lang=lang))
     return 0
